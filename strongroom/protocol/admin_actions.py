@@ -1,0 +1,166 @@
+"""Administrative actions and the quorum that carries them: pure checks that the TEE makes and anyone can repeat.
+
+The path: a requester's card signs an `ActionRequest` → the TEE opens it as an `AdminAction`, whose exact bytes are what
+is approved → officers' cards sign an `Approval` of its digest → `count_approvals` says whether K have.
+"""
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from strongroom.protocol import jws
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.encoding import digest, read_json
+from strongroom.protocol.errors import Refused
+
+OfficerClass = Literal["domain", "security", "partition"]
+OFFICER_CLASSES: tuple[OfficerClass, ...] = ("domain", "security", "partition")
+
+ACTIONS: dict[str, OfficerClass] = {"partition.define": "partition"}
+"""Every administrative action and the class that it belongs to. None changes an access list or exports a key."""
+
+
+class DefinePartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Body of `partition.define`. The owner's public key is the customer's; the TEE makes the id of it."""
+
+    tenant: str
+    label: str
+    owner: PublicCredential
+
+
+class ActionRequest(jws.Statement, frozen=True, kw_only=True):
+    """What the requester's card signs to have an action opened."""
+
+    TYP: ClassVar[str] = "strongroom.action-request"
+
+    v: Literal[1] = 1
+    action: str
+    body: DefinePartition
+    world: str
+    nonce: str
+    created_at: int
+
+
+class AdminAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The byte string that officers approve, made by the TEE as canonical JSON. `requester` is a card's fingerprint."""
+
+    v: Literal[1] = 1
+    officer_class: OfficerClass
+    action: str
+    body: DefinePartition
+    world: str
+    device: str
+    nonce: str
+    officer_epoch: int
+    requester: str
+    opened_at: int
+    expires_at: int
+
+
+class Approval(jws.Statement, frozen=True, kw_only=True):
+    """What an approver's card signs: the digest of the action's bytes."""
+
+    TYP: ClassVar[str] = "strongroom.approval"
+
+    v: Literal[1] = 1
+    action_digest: str
+    decision: Literal["approve"] = "approve"
+    approved_at: int
+
+
+class Officer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An enrolled card: its class, and the officer epoch in which it was enrolled."""
+
+    name: str
+    officer_class: OfficerClass
+    credential: PublicCredential
+    enrolled_epoch: int
+
+
+def action_digest(action: bytes) -> str:
+    """SHA-256 of the action's exact bytes."""
+    return digest(action)
+
+
+def read_action(action: bytes) -> AdminAction:
+    return read_json(action, AdminAction, "action-altered")
+
+
+def check_request(token: str, officers: list[Officer], world: str) -> tuple[ActionRequest, Officer]:
+    """The request and who made it, if an enrolled officer's card signed it for this world.
+
+    Raises `Refused`: `officer-unknown`, `signature-invalid`, `malformed`.
+    """
+    officer = _officer(jws.signer(token), officers)
+    request = jws.verify(token, ActionRequest, officer.credential.public_key())
+    if request.world != world or request.action not in ACTIONS:
+        raise Refused("malformed", "another world, or no such action")
+    return request, officer
+
+
+def count_approvals(
+    action: bytes, approvals: list[str], officers: list[Officer], thresholds: dict[str, int], now: int
+) -> list[Officer]:
+    """The K or more distinct officers who approved exactly these bytes; raises `Refused` unless they suffice.
+
+    Invalid approvals are refused, not skipped: a quorum is never met over something that does not fit.
+    Raises: `action-expired`, `action-altered`, `officer-unknown`, `requester-cannot-approve`, `signature-invalid`,
+    `quorum-not-met`.
+    """
+    opened = read_action(action)
+    # 1. In time.
+    if now >= opened.expires_at:
+        raise Refused("action-expired")
+    wanted = action_digest(action)
+    approvers: dict[str, Officer] = {}
+    for token in approvals:
+        # 2. By an enrolled card of the right class that was enrolled before the action was opened.
+        officer = _officer(jws.signer(token), officers)
+        if officer.officer_class != opened.officer_class or officer.enrolled_epoch > opened.officer_epoch:
+            raise Refused("officer-unknown", f"not a {opened.officer_class} officer when the action was opened")
+        # 3. Not by whoever asked for it: neither with this card nor with another of the same officer.
+        requester = next((one for one in officers if one.credential.fingerprint == opened.requester), None)
+        if requester is None or officer.name == requester.name:
+            raise Refused("requester-cannot-approve")
+        # 4. Over exactly these bytes.
+        approval = jws.verify(token, Approval, officer.credential.public_key())
+        if approval.action_digest != wanted:
+            raise Refused("action-altered", "an approval is for another action")
+        approvers[officer.name] = officer
+    # 5. By K distinct officers.
+    if len(approvers) < thresholds[opened.officer_class]:
+        raise Refused("quorum-not-met", f"{len(approvers)} of {thresholds[opened.officer_class]}")
+    return list(approvers.values())
+
+
+def check_thresholds(officers: list[Officer], thresholds: dict[str, int], *, development: bool) -> None:
+    """Raise `Refused("quorum-rule-refused")` unless 2 ≤ K ≤ N holds for each class (1 ≤ K on a development device)."""
+    if set(thresholds) != set(OFFICER_CLASSES):
+        raise Refused("quorum-rule-refused", "each class needs a threshold")
+    for officer_class in OFFICER_CLASSES:
+        names = {one.name for one in officers if one.officer_class == officer_class}
+        if not (1 if development else 2) <= thresholds[officer_class] <= len(names):
+            raise Refused("quorum-rule-refused", f"{officer_class}: {thresholds[officer_class]} of {len(names)}")
+    if len({one.credential.fingerprint for one in officers}) != len(officers):
+        raise Refused("quorum-rule-refused", "a card is enrolled twice")
+
+
+def describe(action: AdminAction) -> list[tuple[str, Any]]:
+    """The action in words, from its signed bytes: what an approver must be shown before signing."""
+    return [
+        ("What", f"define a partition for tenant {action.body.tenant!r}, labelled {action.body.label!r}"),
+        ("Owner fingerprint", action.body.owner.fingerprint),
+        ("Class", action.officer_class),
+        ("World", action.world),
+        ("Device", action.device),
+        ("Requested by card", action.requester),
+        ("Opened", action.opened_at),
+        ("Expires", action.expires_at),
+    ]
+
+
+def _officer(fingerprint: str, officers: list[Officer]) -> Officer:
+    for officer in officers:
+        if officer.credential.fingerprint == fingerprint:
+            return officer
+    raise Refused("officer-unknown")

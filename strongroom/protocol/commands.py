@@ -1,0 +1,381 @@
+"""The contract of the TEE's socket: what a caller may ask of the sealed process, and what it answers.
+
+A connection begins with a `Hello` that names its lane, answered by a `Reply`. On the *admin* lane each request is a
+`Request` (command name and body) answered by a `Reply`; on the *operations* lane each request is an `OperationRequest`
+answered by an `OperationReply`. Every message is MessagePack in one frame of `strongroom.protocol.frames`.
+Which device state and caller each command needs is declared where it is handled, in `hsm/`.
+"""
+
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
+
+from strongroom.protocol.admin_actions import Officer
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.errors import CATALOGUE, Refused
+from strongroom.protocol.instructions import Parameters
+
+Caller = Literal["portal", "console"]
+Lane = Literal["admin", "operations"]
+T = TypeVar("T")
+
+
+class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """First frame of a connection. The process at the other end must be allowed that caller (`SO_PEERCRED`)."""
+
+    lane: Lane
+    caller: Caller
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One command. `body` is the MessagePack of the command's own struct."""
+
+    command: str
+    body: msgspec.Raw
+
+
+class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Answer: `body` where `code` is empty, else a refusal."""
+
+    code: str = ""
+    detail: str = ""
+    body: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A command's body. `NAME` is how it is called."""
+
+    NAME: ClassVar[str]
+
+
+def encode_request(command: Command) -> bytes:
+    """A command as the body of a frame."""
+    return msgspec.msgpack.encode(Request(command.NAME, msgspec.Raw(msgspec.msgpack.encode(command))))
+
+
+def decode_reply(frame: bytes, type_: type[T]) -> T:
+    """The answer inside a frame, or the `Refused` that it carries."""
+    try:
+        reply = msgspec.msgpack.decode(frame, type=Reply)
+        if not reply.code:
+            return msgspec.msgpack.decode(reply.body, type=type_)
+    except msgspec.DecodeError:
+        raise Refused("internal", "the device's answer cannot be read") from None
+    raise Refused(reply.code if reply.code in CATALOGUE else "internal", reply.detail)
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The answer to what has nothing to say."""
+
+
+# --- Life of the device ---------------------------------------------------------------------------------------------
+
+
+class Status(Command, frozen=True, kw_only=True):
+    NAME = "status"
+
+
+class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
+    state: Literal["blank", "manufactured", "sealed", "operational"]
+    mode: str
+    device: str
+    world: str
+    boot_epoch: int
+    unseal_progress: int
+    unseal_threshold: int
+    workers: list[int]
+    version: str
+
+
+class MakeIdentity(Command, frozen=True, kw_only=True):
+    """Make device secret and identity key. The mode is what the certificate will say; asked again, the same CSR."""
+
+    NAME = "device.make-identity"
+
+
+class MakeIdentityReply(msgspec.Struct, frozen=True):
+    csr: str
+
+
+class InstallCertificate(Command, frozen=True, kw_only=True):
+    """PEM of the device certificate and of the root that issued it."""
+
+    NAME = "device.install-certificate"
+    certificate: str
+    root: str
+
+
+class OfficerEnrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A card as it comes to the ceremony: `sealing_key` is the card's recipient public key, for its unseal part."""
+
+    name: str
+    officer_class: Literal["domain", "security", "partition"]
+    credential: PublicCredential
+    sealing_key: str
+
+
+class Initialise(Command, frozen=True, kw_only=True):
+    """The ceremony: enrol officers, make world key, vendor key and provider key, split the unseal secret."""
+
+    NAME = "ceremony.initialise"
+    officers: list[OfficerEnrolment]
+    thresholds: dict[str, int]
+
+
+class InitialiseReply(msgspec.Struct, frozen=True):
+    """`parts`: for each security card (by fingerprint) its unseal part, sealed to the card's key
+    with `unseal_part_info(world, fingerprint)`; `transcript` is a signed `CeremonyTranscript`."""
+
+    world: str
+    parts: dict[str, bytes]
+    transcript: str
+
+
+class BeginUnseal(Command, frozen=True, kw_only=True):
+    """Ask for a fresh unseal key, endorsed over the officer's nonce."""
+
+    NAME = "unseal.begin"
+    nonce: str
+
+
+class BeginUnsealReply(msgspec.Struct, frozen=True):
+    endorsement: str
+
+
+class GiveUnsealPart(Command, frozen=True, kw_only=True):
+    """One officer's part, sealed to the fresh key `key_id` with `unseal_part_info(world, card, key_id)`."""
+
+    NAME = "unseal.give-part"
+    key_id: str
+    card: str
+    part: bytes
+
+
+class GiveUnsealPartReply(msgspec.Struct, frozen=True):
+    progress: int
+    threshold: int
+    state: str
+
+
+def unseal_part_info(world: str, card: str, key_id: str = "") -> bytes:
+    """HPKE `info` for an unseal part: on its way to a card (no `key_id`), or to the device."""
+    return b"\x00".join([b"strongroom-unseal-part-1", world.encode(), card.encode(), key_id.encode()])
+
+
+# --- Trust ----------------------------------------------------------------------------------------------------------
+
+
+class PublishKeys(Command, frozen=True, kw_only=True):
+    NAME = "keys.publish"
+
+
+class PublishKeysReply(msgspec.Struct, frozen=True):
+    """Signed `Endorsement`s of the wrapping keys in force, with the device certificate in PEM."""
+
+    device: str
+    certificate: str
+    vendor_keys: list[str]
+    provider_keys: list[str]
+
+
+class Attest(Command, frozen=True, kw_only=True):
+    NAME = "attest"
+    nonce: str
+    partition: str = ""
+
+
+class AttestReply(msgspec.Struct, frozen=True):
+    attestation: str
+
+
+# --- Quorum ---------------------------------------------------------------------------------------------------------
+
+
+class OpenAction(Command, frozen=True, kw_only=True):
+    """Open an administrative action on a signed `ActionRequest`."""
+
+    NAME = "action.open"
+    request: str
+
+
+class OpenActionReply(msgspec.Struct, frozen=True):
+    action: bytes
+
+
+class ExecuteAction(Command, frozen=True, kw_only=True):
+    """Carry out exactly these bytes on these approvals. Asked again after success, the same answer."""
+
+    NAME = "action.execute"
+    action: bytes
+    approvals: list[str]
+
+
+class ExecuteActionReply(msgspec.Struct, frozen=True):
+    """`result` of `partition.define` is the partition's id."""
+
+    result: str
+
+
+class ListOfficers(Command, frozen=True, kw_only=True):
+    NAME = "officers.list"
+
+
+class ListOfficersReply(msgspec.Struct, frozen=True):
+    epoch: int
+    world: str
+    officers: list[Officer]
+    thresholds: dict[str, int]
+
+
+# --- Partitions, imports, keys ----------------------------------------------------------------------------------------
+
+
+class ShowAccess(Command, frozen=True, kw_only=True):
+    NAME = "access.show"
+    partition: str
+
+
+class ShowAccessReply(msgspec.Struct, frozen=True):
+    """`document` is the signed `AccessList` in force, empty before the first; `owners` are in force either way."""
+
+    version: int
+    document: str
+    owners: list[PublicCredential]
+
+
+class UpdateAccess(Command, frozen=True, kw_only=True):
+    NAME = "access.update"
+    partition: str
+    document: str
+
+
+class UpdateAccessReply(msgspec.Struct, frozen=True):
+    version: int
+
+
+class ImportKey(Command, frozen=True, kw_only=True):
+    """An envelope. `tenant` is whom the portal authenticated: it must be the header's."""
+
+    NAME = "import.key"
+    partition: str
+    tenant: str
+    header: str
+    material: bytes
+    terms: bytes
+
+
+class ImportKeyReply(msgspec.Struct, frozen=True):
+    receipt: str
+
+
+class FindImport(Command, frozen=True, kw_only=True):
+    """The receipt of an import by its id, or `not-found`: how an interrupted import is settled."""
+
+    NAME = "import.find"
+    partition: str
+    import_id: str
+
+
+class ListKeys(Command, frozen=True, kw_only=True):
+    NAME = "keys.list"
+    partition: str
+
+
+class ListKeysReply(msgspec.Struct, frozen=True):
+    """(receipt, state) of each key of the partition."""
+
+    keys: list[tuple[str, str]]
+
+
+# --- Log --------------------------------------------------------------------------------------------------------------
+
+
+class MakeCheckpoint(Command, frozen=True, kw_only=True):
+    NAME = "log.checkpoint"
+    partition: str
+    nonce: str
+
+
+class MakeCheckpointReply(msgspec.Struct, frozen=True):
+    checkpoint: str
+
+
+class ReadLane(Command, frozen=True, kw_only=True):
+    """Entries of all partitions of one lane in the order written, after `cursor` (empty: from the start)."""
+
+    NAME = "log.read-lane"
+    lane: str
+    cursor: str = ""
+    limit: int = 5000
+
+
+class LoggedEntry(msgspec.Struct, frozen=True, array_like=True):
+    """An entry as it was written, with where it stands."""
+
+    partition: str
+    n: int
+    entry: bytes
+
+
+class ReadLaneReply(msgspec.Struct, frozen=True):
+    """`cursor` is where the next call goes on. Fewer entries than `limit`: the end was reached for now."""
+
+    entries: list[LoggedEntry]
+    cursor: str
+
+
+class ListLanes(Command, frozen=True, kw_only=True):
+    NAME = "log.lanes"
+
+
+class ListLanesReply(msgspec.Struct, frozen=True):
+    lanes: list[str]
+
+
+# --- Operations ------------------------------------------------------------------------------------------------------
+
+
+class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One operation. `principal` is the API client that the portal authenticated (`client:…`).
+
+    With `instruction` (a signed `Instruction`) the principal is the device that signed it, and mechanism, version and
+    parameters are the instruction's; those given here are then ignored. No `mechanism`: the key type's first.
+    """
+
+    principal: str
+    partition: str
+    key: str
+    version: int
+    operation: str
+    mechanism: str
+    payload: bytes
+    parameters: Parameters = Parameters()
+    instruction: str = ""
+
+
+class OperationReply(msgspec.Struct, frozen=True, array_like=True):
+    """`result` of verify is `b"\\x01"` or `b"\\x00"`. `session` comes with `session-stale`: the one in force."""
+
+    code: str = ""
+    detail: str = ""
+    result: bytes = b""
+    key: str = ""
+    version: int = 0
+    mechanism: str = ""
+    session: str = ""
+
+
+class SessionRequest(Command, frozen=True, kw_only=True):
+    """Admin lane: the session in which `signed` instructions are accepted now."""
+
+    NAME = "session"
+
+
+class SessionReply(msgspec.Struct, frozen=True):
+    session: str
+    device: str
+
+
+def refusal(error: Refused) -> dict[str, Any]:
+    """A refusal as the fields that replies carry."""
+    return {"code": error.code, "detail": error.detail}

@@ -1,0 +1,40 @@
+"""Signing credentials of owners, client devices and officers: Ed25519 keys (RFC 8032), named by their thumbprint."""
+
+import hashlib
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from strongroom.protocol.encoding import b64u, canonical_json, from_b64u
+
+
+class PublicCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The public half as a JWK (RFC 8037): `{"crv":"Ed25519","kty":"OKP","x":…}`."""
+
+    x: str
+    kty: str = "OKP"
+    crv: str = "Ed25519"
+
+    def __post_init__(self) -> None:
+        if self.kty != "OKP" or self.crv != "Ed25519" or len(self.x) != 43:
+            raise ValueError("not an Ed25519 public JWK")
+
+    def public_key(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(from_b64u(self.x))
+
+    @property
+    def fingerprint(self) -> str:
+        """JWK thumbprint (RFC 7638), base64url of SHA-256: 43 characters."""
+        return thumbprint(self)
+
+
+def thumbprint(credential: PublicCredential) -> str:
+    """RFC 7638 over the three required members of an OKP key."""
+    members = {"crv": credential.crv, "kty": credential.kty, "x": credential.x}
+    return b64u(hashlib.sha256(canonical_json(members)).digest())
+
+
+def public_credential(key: Ed25519PrivateKey | Ed25519PublicKey) -> PublicCredential:
+    """The public credential of a key pair or public key."""
+    public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+    return PublicCredential(x=b64u(public.public_bytes_raw()))

@@ -1,0 +1,184 @@
+"""The import envelope: a signed header, and material and terms, each sealed to vendor key, then to provider key.
+
+The main path in order: `wrap` (in the client) → `check_envelope` (in the TEE, before anything is opened) →
+`unwrap` (in the TEE). Source: US 9,141,769, claims on double encryption; HPKE `info` after RFC 9180 §5.1.
+"""
+
+from typing import ClassVar, Literal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from strongroom.protocol import jws
+from strongroom.protocol.encoding import canonical_json, digest
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
+from strongroom.protocol.terms import terms_digest
+
+Suite = Literal["HPKE-XWING"]
+Transport = Literal["tee"]
+MAX_MATERIAL = 64 * 1024
+MAX_TERMS = 64 * 1024
+MAX_HEADER = 32 * 1024
+
+
+class Validation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One validation that the client made before it encrypted: who said what of which key, and the digest of that."""
+
+    validator: str
+    subject: str
+    status: str
+    statement_digest: str
+    issued_at: int
+
+
+class ImportHeader(jws.Statement, frozen=True, kw_only=True):
+    """What the client device signs. Everything in it is known to the provider; none of it is secret.
+
+    `material_digest` and `terms_ciphertext_digest` are SHA-256 over the *vendor-layer* ciphertexts, so that they hold
+    whoever strips the outer layer; `terms_digest` is over the terms themselves.
+    """
+
+    TYP: ClassVar[str] = "strongroom.import-header"
+
+    v: Literal[1] = 1
+    import_id: str
+    tenant: str
+    partition: str
+    owner: str
+    device: str
+    vendor_key: str
+    provider_key: str
+    transport: Transport
+    suite: Suite
+    name: str
+    material_digest: str
+    terms_ciphertext_digest: str
+    terms_digest: str
+    validations: list[Validation]
+    created_at: int
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What travels: the header as signed (compact JWS) and two ciphertexts with their outer layer."""
+
+    header: str
+    material: bytes
+    terms: bytes
+
+
+class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The context that is bound into every layer of every part."""
+
+    import_id: str
+    partition: str
+    owner: str
+    device: str
+    vendor_key: str
+    provider_key: str
+    suite: Suite
+    transport: Transport
+    terms_digest: str
+
+    def info(self, part: Literal["material", "terms"], layer: Literal["vendor", "provider"]) -> bytes:
+        """HPKE `info`: canonical JSON. The digest of the terms binds the material to them, and is absent for terms."""
+        members = msgspec.structs.asdict(self) | {"v": "strongroom-envelope-1", "part": part, "layer": layer}
+        if part == "terms":
+            del members["terms_digest"]
+        return canonical_json(members)
+
+
+def binding_of(header: ImportHeader) -> Binding:
+    return Binding(**{name: getattr(header, name) for name in Binding.__struct_fields__})
+
+
+class Wrapping(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom and what an envelope is for: all of the header but the digests, which `wrap` computes."""
+
+    import_id: str
+    tenant: str
+    partition: str
+    owner: str
+    device: str
+    vendor_key: RecipientPublicKey
+    provider_key: RecipientPublicKey
+    name: str
+    validations: list[Validation]
+    created_at: int
+
+
+def wrap(material: bytes, terms: bytes, wrapping: Wrapping, device_key: Ed25519PrivateKey) -> Envelope:
+    """Seal `material` and `terms` to the vendor key and then to the provider key, and sign the header.
+
+    Returns the envelope to send. Nothing in it can be opened outside the device that holds both private keys.
+    """
+    # 1. The context that both layers of both parts are bound to.
+    binding = Binding(
+        import_id=wrapping.import_id,
+        partition=wrapping.partition,
+        owner=wrapping.owner,
+        device=wrapping.device,
+        vendor_key=wrapping.vendor_key.key_id("vk_"),
+        provider_key=wrapping.provider_key.key_id("pk_"),
+        suite="HPKE-XWING",
+        transport="tee",
+        terms_digest=terms_digest(terms),
+    )
+    # 2. The inner layer, which only the device's vendor key opens.
+    inner_material = wrapping.vendor_key.seal(material, binding.info("material", "vendor"))
+    inner_terms = wrapping.vendor_key.seal(terms, binding.info("terms", "vendor"))
+    # 3. The header, which names what was sealed, for whom, and what was validated before.
+    header = ImportHeader(
+        **msgspec.structs.asdict(binding),
+        tenant=wrapping.tenant,
+        name=wrapping.name,
+        material_digest=digest(inner_material),
+        terms_ciphertext_digest=digest(inner_terms),
+        validations=wrapping.validations,
+        created_at=wrapping.created_at,
+    )
+    # 4. The outer layer, which only the provider key opens.
+    return Envelope(
+        header=jws.sign(header, device_key),
+        material=wrapping.provider_key.seal(inner_material, binding.info("material", "provider")),
+        terms=wrapping.provider_key.seal(inner_terms, binding.info("terms", "provider")),
+    )
+
+
+def check_sizes(envelope: Envelope) -> None:
+    """Raise `Refused("too-large")` before any work is done for an oversized envelope."""
+    if len(envelope.material) > MAX_MATERIAL or len(envelope.terms) > MAX_TERMS or len(envelope.header) > MAX_HEADER:
+        raise Refused("too-large", "an envelope's part is larger than any key or terms")
+
+
+def header_digest(header: str) -> str:
+    """SHA-256 of the header exactly as it was signed and sent."""
+    return digest(header.encode())
+
+
+def check_header(envelope: Envelope, device_key: Ed25519PublicKey) -> ImportHeader:
+    """The header, if `device_key` signed it. Raises `Refused("signature-invalid" | "statement-malformed")`."""
+    return jws.verify(envelope.header, ImportHeader, device_key)
+
+
+def unwrap(
+    envelope: Envelope, header: ImportHeader, vendor_key: RecipientPrivateKey, provider_key: RecipientPrivateKey
+) -> tuple[bytes, bytes]:
+    """(material, terms) in clear. Only the sealed process ever holds the keys that this takes.
+
+    Raises `Refused("envelope-unopenable")` alike for whichever layer or part fails, and
+    `Refused("envelope-altered")` where what the outer layer held is not what the header states.
+    """
+    binding = binding_of(header)
+    # 1. Strip the provider layer.
+    inner_material = provider_key.open(envelope.material, binding.info("material", "provider"))
+    inner_terms = provider_key.open(envelope.terms, binding.info("terms", "provider"))
+    # 2. What is inside is what the device signed.
+    if digest(inner_material) != header.material_digest or digest(inner_terms) != header.terms_ciphertext_digest:
+        raise Refused("envelope-altered")
+    # 3. Strip the vendor layer: first the terms, to which the material is bound by their digest.
+    terms = vendor_key.open(inner_terms, binding.info("terms", "vendor"))
+    if terms_digest(terms) != header.terms_digest:
+        raise Refused("envelope-altered")
+    material = vendor_key.open(inner_material, binding.info("material", "vendor"))
+    return material, terms

@@ -1,0 +1,58 @@
+"""How messages cross a stream socket: four bytes of length, big endian, then that many bytes of MessagePack."""
+
+import struct
+from collections.abc import Callable, Iterator
+
+from strongroom.protocol.errors import Refused
+
+MAX_FRAME = 8 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+
+
+def pack(body: bytes) -> bytes:
+    """One frame. Raises `Refused("too-large")` above `MAX_FRAME` bytes."""
+    if len(body) > MAX_FRAME:
+        raise Refused("too-large", f"a frame holds at most {MAX_FRAME} bytes")
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameBuffer:
+    """Collects received bytes and gives whole frames back."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Add `data`; yield the body of each frame that is now complete. Raises `Refused("too-large")`."""
+        self._buffer += data
+        while len(self._buffer) >= 4:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > MAX_FRAME:
+                raise Refused("too-large", f"a frame holds at most {MAX_FRAME} bytes")
+            if len(self._buffer) < 4 + length:
+                return
+            body = bytes(self._buffer[4 : 4 + length])
+            del self._buffer[: 4 + length]
+            yield body
+
+
+def read_frame(receive: Callable[[int], bytes]) -> bytes:
+    """Read one frame by `receive(n)`, which returns at most n bytes and b"" at the end. Raises `EOFError`."""
+    return _read_exactly(receive, _checked(_LENGTH.unpack(_read_exactly(receive, 4))[0]))
+
+
+def _checked(length: int) -> int:
+    if length > MAX_FRAME:
+        raise Refused("too-large", f"a frame holds at most {MAX_FRAME} bytes")
+    return length
+
+
+def _read_exactly(receive: Callable[[int], bytes], count: int) -> bytes:
+    chunks: list[bytes] = []
+    while count:
+        chunk = receive(count)
+        if not chunk:
+            raise EOFError("the peer closed the connection")
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)

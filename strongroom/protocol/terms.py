@@ -1,0 +1,68 @@
+"""Terms: what the customer seals beside its key. The provider can neither read nor change them."""
+
+import secrets
+from typing import Literal
+
+import msgspec
+
+from strongroom.protocol.encoding import b64u, canonical_json, digest, read_json
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage, fits
+
+Authorisation = Literal["signed", "token"]
+ANY_TARGET = "*"
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Version 1 of the terms. Times are unix seconds. A term that this device does not know is refused at import.
+
+    `salt` (128 random bits) keeps the digest of the terms, which the provider sees, from being guessed at.
+    `translate_to` names keys of the same partition by id or name, or holds `"*"`. No `mechanisms`: every fitting one.
+    """
+
+    v: Literal[1] = 1
+    salt: str
+    key_type: KeyType
+    usages: list[Usage]
+    authorisation: Authorisation = "signed"
+    mechanisms: list[Mechanism] = []
+    not_before: int | None = None
+    not_after: int | None = None
+    translate_to: list[str] = []
+
+    def encode(self) -> bytes:
+        return canonical_json(self)
+
+
+def new_salt() -> str:
+    return b64u(secrets.token_bytes(16))
+
+
+def read_terms(data: bytes) -> Terms:
+    """Decode and check terms. Raises `Refused("terms-refused")` for the unknown and the contradictory."""
+    terms = read_json(data, Terms, "terms-refused")
+    check_terms(terms)
+    return terms
+
+
+def check_terms(terms: Terms) -> None:
+    """Raise `Refused("terms-refused")` where the terms contradict themselves."""
+    if len(terms.salt) < 22:
+        raise Refused("terms-refused", "the salt is too short")
+    if not terms.usages or len(set(terms.usages)) != len(terms.usages):
+        raise Refused("terms-refused", "usages must be named, each once")
+    for usage in terms.usages:
+        if not any(fits(one, terms.key_type, usage) for one in terms.mechanisms or list(Mechanism)):
+            raise Refused("terms-refused", f"no permitted mechanism of {terms.key_type} can {usage}")
+    for mechanism in terms.mechanisms:
+        if not any(fits(mechanism, terms.key_type, usage) for usage in terms.usages):
+            raise Refused("terms-refused", f"{mechanism} serves none of the usages")
+    if terms.not_before is not None and terms.not_after is not None and terms.not_before >= terms.not_after:
+        raise Refused("terms-refused", "the validity ends before it begins")
+    if terms.translate_to and Usage.TRANSLATE not in terms.usages:
+        raise Refused("terms-refused", "targets are named but translate is not a usage")
+
+
+def terms_digest(data: bytes) -> str:
+    """SHA-256 of the exact bytes of the terms."""
+    return digest(data)
