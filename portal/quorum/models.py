@@ -1,0 +1,76 @@
+"""Administrative actions as the portal keeps them: what the TEE opened, and the approvals collected for it.
+
+The portal decides nothing here. Every row can be lost or forged without a quorum being met: the TEE counts for itself.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from strongroom.protocol.admin_actions import OFFICER_CLASSES
+
+
+class OfficerProfile(models.Model):
+    """An officer of the provider: a person with one class, whose card the TEE enrolled under this fingerprint."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="officer_profile")
+    officer_class = models.CharField(max_length=16, choices=[(one, one) for one in OFFICER_CLASSES])
+    card_fingerprint = models.CharField(max_length=43, unique=True)
+
+    def __str__(self) -> str:
+        return f"{self.user.get_username()} ({self.officer_class})"
+
+
+class ActionState(models.TextChoices):
+    """`open` until the TEE has executed it, or it can never be: then `executed`, `expired` or `refused`."""
+
+    OPEN = "open"
+    EXECUTED = "executed"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+
+
+class AdminAction(models.Model):
+    """One action. `action` holds the bytes exactly as the TEE opened them: they are what officers sign."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    action = models.BinaryField()
+    name = models.CharField(max_length=64)
+    officer_class = models.CharField(max_length=16)
+    requester = models.ForeignKey(OfficerProfile, on_delete=models.PROTECT, related_name="requested_actions")
+    partition_request = models.ForeignKey(
+        "tenants.Partition", on_delete=models.PROTECT, null=True, related_name="actions"
+    )
+    state = models.CharField(max_length=16, choices=ActionState, default=ActionState.OPEN)
+    opened = models.DateTimeField()
+    expires = models.DateTimeField()
+    settled = models.DateTimeField(null=True)
+    result = models.CharField(max_length=64, default="", help_text="What the TEE made, or the code of its refusal.")
+
+    class Meta:
+        ordering = ["-opened", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partition_request"], condition=Q(state="open"), name="one_open_action_for_a_request"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.digest[:12]} ({self.state})"
+
+
+class Approval(models.Model):
+    """One officer's signed approval, kept exactly as it came. `otp_step` is the time step of the code that it used."""
+
+    action = models.ForeignKey(AdminAction, on_delete=models.CASCADE, related_name="approvals")
+    officer = models.ForeignKey(OfficerProfile, on_delete=models.PROTECT, related_name="approvals")
+    statement = models.TextField()
+    otp_step = models.BigIntegerField()
+    given = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["given", "id"]
+        constraints = [models.UniqueConstraint(fields=["action", "officer"], name="one_approval_for_an_officer")]
+
+    def __str__(self) -> str:
+        return f"{self.officer} for {self.action}"
