@@ -1,0 +1,59 @@
+"""`manage.py prepare_roles`: let the two roles that serve log in, and grant them what they may do. Idempotent."""
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import connections, transaction
+from psycopg import sql
+
+from tenants.roles import APP, CREATE_ROLES, PROVIDER
+
+PROVIDER_ONLY = {"quorum"}
+"""Applications whose tables the tenants' role has no business with."""
+
+PROVIDER_WRITES = {"quorum", "audit"}
+"""Applications whose tables officers and the log copier write."""
+
+PROVIDER_UPDATES = {"tenants_partition", "tee_import", "tee_key"}
+"""Tenant tables in which officers' and settling work changes rows."""
+
+
+class Command(BaseCommand):
+    help = "Create the serving roles where missing, let them log in, and grant them their rights."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+            cursor.execute(CREATE_ROLES)
+            # 1. Both may log in, with the password of their URL where it has one.
+            for role, alias in ((APP, "default"), (PROVIDER, "provider")):
+                password = settings.DATABASES[alias]["PASSWORD"] or None
+                cursor.execute(
+                    sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+                )
+            # 2. What each may do with each table; row-level security says with which rows.
+            cursor.execute(f"GRANT USAGE ON SCHEMA public TO {APP}, {PROVIDER}")
+            cursor.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP}, {PROVIDER}")
+            for model in apps.get_models(include_auto_created=True):
+                if not model._meta.managed or model._meta.proxy:
+                    continue
+                table = sql.Identifier(model._meta.db_table)
+                label = model._meta.app_label
+                for role, rights in _rights(label, model._meta.db_table):
+                    cursor.execute(sql.SQL(f"REVOKE ALL ON {{}} FROM {role}").format(table))
+                    if rights:
+                        cursor.execute(sql.SQL(f"GRANT {rights} ON {{}} TO {role}").format(table))
+        self.stdout.write("The roles are ready.")
+
+
+def _rights(label: str, table: str) -> list[tuple[str, str]]:
+    everything = "SELECT, INSERT, UPDATE, DELETE"
+    app = "" if label in PROVIDER_ONLY else everything
+    if label in PROVIDER_WRITES:
+        provider = everything
+    elif table in PROVIDER_UPDATES:
+        provider = "SELECT, INSERT, UPDATE"
+    else:
+        provider = "SELECT"
+    return [(APP, app), (PROVIDER, provider)]

@@ -1,0 +1,108 @@
+"""Errors at the edge: whatever went wrong inside becomes one problem document (RFC 9457) with a stable code, here."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from django_redis.exceptions import ConnectionInterrupted
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from strongroom.protocol.errors import Refused
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER = "5"
+
+logger = logging.getLogger(__name__)
+
+_BY_CLASS: list[tuple[type[Exception], str]] = [
+    (Http404, "not-found"),
+    (exceptions.NotFound, "not-found"),
+    (exceptions.NotAuthenticated, "unauthenticated"),
+    (exceptions.AuthenticationFailed, "unauthenticated"),
+    (exceptions.PermissionDenied, "forbidden"),
+    (PermissionDenied, "forbidden"),
+    (exceptions.MethodNotAllowed, "method-not-allowed"),
+    (exceptions.Throttled, "throttled"),
+    (exceptions.APIException, "malformed"),
+    (RequestDataTooBig, "too-large"),
+    (OperationalError, "unavailable"),
+    (InterfaceError, "unavailable"),
+    (ConnectionInterrupted, "unavailable"),
+]
+
+
+def document(error: Refused) -> dict[str, Any]:
+    """The members of the problem document."""
+    return {
+        "type": f"urn:strongroom:error:{error.code}",
+        "title": error.problem.sentence,
+        "status": error.problem.status,
+        "detail": error.detail or error.problem.sentence,
+        "code": error.code,
+    }
+
+
+def headers(error: Refused) -> dict[str, str]:
+    """What the status asks for beside the document (RFC 9110 §11.6.1, §10.2.3)."""
+    if error.problem.status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if error.problem.status in (429, 503):
+        return {"Retry-After": RETRY_AFTER}
+    return {}
+
+
+def as_refused(error: Exception) -> Refused | None:
+    """The refusal that `error` amounts to, or None where it is a fault of ours."""
+    if isinstance(error, Refused):
+        return error
+    for kind, code in _BY_CLASS:
+        if isinstance(error, kind):
+            return Refused(code, _detail(error) if code == "malformed" else "")
+    return None
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook."""
+    refused = as_refused(error)
+    if refused is None:
+        return None
+    if isinstance(error, DatabaseError):
+        logger.warning("The database does not answer: %s", type(error).__name__)
+    set_rollback()
+    extra = headers(refused)
+    if isinstance(error, exceptions.Throttled) and error.wait is not None:
+        extra["Retry-After"] = str(int(error.wait) + 1)
+    return Response(document(refused), status=refused.problem.status, headers=extra, content_type=CONTENT_TYPE)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's hook for 404: problem document under /api/, page elsewhere."""
+    if request.path.startswith("/api/"):
+        return _plain(Refused("not-found"))
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's hook for 500."""
+    if request.path.startswith("/api/"):
+        return _plain(Refused("internal"))
+    return defaults.server_error(request)
+
+
+def _plain(error: Refused) -> HttpResponse:
+    return JsonResponse(document(error), status=error.problem.status, headers=headers(error), content_type=CONTENT_TYPE)
+
+
+def _detail(error: Exception) -> str:
+    """Which field is wrong and how, in one line; never the value."""
+    detail = getattr(error, "detail", "")
+    if isinstance(detail, dict):
+        return "; ".join(f"{name}: {' '.join(map(str, what))}" for name, what in detail.items())
+    if isinstance(detail, list):
+        return " ".join(map(str, detail))
+    return str(detail)

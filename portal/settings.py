@@ -1,0 +1,182 @@
+"""Settings of the provider portal. What differs between installations comes from the environment (README)."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from portal import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- The installation -----------------------------------------------------------------------------------------------
+
+STRONGROOM_ENV = os.environ.get("STRONGROOM_ENV", "production")
+DEVELOPMENT = STRONGROOM_ENV == "development"
+PROVIDER = os.environ.get("STRONGROOM_PROVIDER", "provider")
+HSM_SOCKET = os.environ.get("STRONGROOM_HSM_SOCKET", "")
+VALIDATION_KEY_FILE = os.environ.get("STRONGROOM_VALIDATION_KEY_FILE", "")
+
+DEBUG = False
+SECRET_KEY = environment.secret_file("STRONGROOM_SECRET_KEY_FILE")
+ALLOWED_HOSTS = [
+    host.strip() for host in os.environ.get("STRONGROOM_HOSTS", "localhost,127.0.0.1").split(",") if host.strip()
+]
+
+# --- Databases, broker, cache ---------------------------------------------------------------------------------------
+# One database, three roles: `default` serves tenants under row-level security, `provider` serves officers and the log
+# copier by policies of its own, `owner` migrates and is absent from the processes that serve.
+
+DATABASES = {
+    "default": environment.database(environment.required("DATABASE_URL")),
+    "provider": environment.database(environment.required("DATABASE_PROVIDER_URL")),
+}
+if os.environ.get("DATABASE_OWNER_URL"):
+    DATABASES["owner"] = environment.database(os.environ["DATABASE_OWNER_URL"])
+DATABASE_ROUTERS = ["portal.routers.RolesOfOneDatabase"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": environment.cache_url(environment.required("CACHE_URL")),
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2},
+    }
+}
+
+CELERY_BROKER_URL = environment.required("CELERY_BROKER_URL")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_BEAT_SCHEDULE = {
+    "settle-imports": {"task": "tee.tasks.settle_imports", "schedule": 10.0, "options": {"expires": 10}},
+    "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 10.0, "options": {"expires": 10}},
+    "forget-expired-tokens": {"task": "tenants.tasks.forget_expired_tokens", "schedule": timedelta(hours=1)},
+}
+
+# --- Applications ---------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "tenants",
+    "tee",
+    "portal",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.installation",
+            ],
+        },
+    }
+]
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+
+# --- Who may come in ------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "tenants.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+OTP_TOTP_ISSUER = "Strongroom"
+# The window stays where the clock is: it never follows a device's drift.
+OTP_TOTP_SYNC = False
+
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(minutes=15),
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_PREFIX": "str_",
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.permissions.Declared"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.problems.exception_handler",
+    "DEFAULT_THROTTLE_RATES": {"login": "30/min"},
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Strongroom",
+    "DESCRIPTION": "Use customers' secret keys without ever having them. Errors are RFC 9457 problem details.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- Transport and browser ------------------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = not DEVELOPMENT
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEVELOPMENT
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SESSION_COOKIE_SECURE = not DEVELOPMENT
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 8 * 3600
+CSRF_COOKIE_SECURE = not DEVELOPMENT
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}

@@ -1,0 +1,128 @@
+"""The sealed HSM emulator on its unix socket: blocking, one connection for each thread and lane, kept open."""
+
+import socket
+import struct
+import threading
+from typing import TypeVar
+
+import msgspec
+
+from strongroom.protocol import commands
+from strongroom.protocol.commands import (
+    Attest,
+    Command,
+    FindImport,
+    Hello,
+    Lane,
+    ListKeys,
+    ListLanes,
+    ListOfficers,
+    OperationReply,
+    OperationRequest,
+    PublishKeys,
+    ReadLane,
+    SessionRequest,
+    ShowAccess,
+    Status,
+)
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.frames import pack, read_frame
+from tee.drivers.secure_module import SecureModule
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 2
+ANSWER_SECONDS = 30
+
+REPEATABLE: tuple[type[Command], ...] = (
+    Attest,
+    FindImport,
+    ListKeys,
+    ListLanes,
+    ListOfficers,
+    PublishKeys,
+    ReadLane,
+    SessionRequest,
+    ShowAccess,
+    Status,
+)
+"""Commands that change nothing, which may be sent again where the answer was lost."""
+
+_UNREACHABLE = "the device's socket does not answer"
+_encode_operation = msgspec.msgpack.Encoder().encode
+_decode_operation = msgspec.msgpack.Decoder(OperationReply).decode
+
+
+class Emulator(SecureModule):
+    """Driver of `python -m hsm`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._kept = threading.local()
+
+    def call(self, command: Command, reply_type: type[T]) -> T:
+        frame = self._exchange("admin", commands.encode_request(command), repeatable=isinstance(command, REPEATABLE))
+        return commands.decode_reply(frame, reply_type)
+
+    def operate(self, request: OperationRequest) -> OperationReply:
+        frame = self._exchange("operations", _encode_operation(request), repeatable=False)
+        try:
+            return _decode_operation(frame)
+        except msgspec.DecodeError:
+            raise Refused("internal", "the device's answer cannot be read") from None
+
+    def _exchange(self, lane: Lane, body: bytes, *, repeatable: bool) -> bytes:
+        """The frame that answers `body`.
+
+        A kept connection may have been closed since (the device was restarted): then nothing was sent, and a new one
+        is tried, once. Where the answer is lost, only what is repeatable is sent again.
+        """
+        kept = getattr(self._kept, lane, None)
+        if kept is not None:
+            sent = False
+            try:
+                kept.sendall(pack(body))
+                sent = True
+                return read_frame(kept.recv)
+            except (OSError, EOFError) as error:
+                self._drop(lane)
+                if isinstance(error, BlockingIOError) or (sent and not repeatable):
+                    raise Refused("hsm-unreachable", _UNREACHABLE) from None
+            except BaseException:
+                # Half an exchange would leave the next caller with an answer that is not its own.
+                self._drop(lane)
+                raise
+        try:
+            connection = self._connect(lane)
+            connection.sendall(pack(body))
+            return read_frame(connection.recv)
+        except (OSError, EOFError):
+            self._drop(lane)
+            raise Refused("hsm-unreachable", _UNREACHABLE) from None
+        except BaseException:
+            self._drop(lane)
+            raise
+
+    def _connect(self, lane: Lane) -> socket.socket:
+        """A new connection, greeted. Raises `OSError`, `EOFError`, or `Refused` where the device refuses the caller."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        setattr(self._kept, lane, connection)
+        # The kernel's own timeouts: Python's would cost a system call more for each exchange.
+        _set_timeouts(connection, CONNECT_SECONDS)
+        connection.connect(self._path)
+        connection.sendall(pack(msgspec.msgpack.encode(Hello(lane, "portal"))))
+        commands.decode_reply(read_frame(connection.recv), commands.Done | None)
+        _set_timeouts(connection, ANSWER_SECONDS)
+        return connection
+
+    def _drop(self, lane: Lane) -> None:
+        kept = getattr(self._kept, lane, None)
+        if kept is not None:
+            setattr(self._kept, lane, None)
+            kept.close()
+
+
+def _set_timeouts(connection: socket.socket, seconds: int) -> None:
+    interval = struct.pack("ll", seconds, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)

@@ -1,0 +1,110 @@
+"""What the provider knows of its devices, their published keys, and the imports and keys of its tenants.
+
+Device, VendorKey and ProviderKey are the provider's own and public; Import and Key are tenant tables under row-level
+security. Nothing here is key material or terms: ciphertexts pass through and are not kept.
+"""
+
+from django.db import models
+from django.utils import timezone
+
+from tenants.models import Partition, Tenant
+
+
+class PublishedStatus(models.TextChoices):
+    """As `KeyStatus` of the protocol's statements."""
+
+    IN_FORCE = "in-force"
+    RETIRED = "retired"
+    REVOKED = "revoked"
+
+
+class Device(models.Model):
+    """One TEE of this provider. `certificate` is the manufacturer's, in PEM."""
+
+    device_id = models.CharField(max_length=64, unique=True)
+    world = models.CharField(max_length=64)
+    mode = models.CharField(max_length=11)
+    certificate = models.TextField()
+    status = models.CharField(max_length=8, choices=PublishedStatus.choices, default=PublishedStatus.IN_FORCE)
+    registered = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.device_id
+
+
+class PublishedKey(models.Model):
+    """A wrapping key's public half, as the device endorsed it."""
+
+    key_id = models.CharField(max_length=64, unique=True)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="%(class)ss")
+    endorsement = models.TextField()
+    status = models.CharField(max_length=8, choices=PublishedStatus.choices, default=PublishedStatus.IN_FORCE)
+    published = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+        ordering = ["published", "id"]
+
+    def __str__(self) -> str:
+        return self.key_id
+
+
+class VendorKey(PublishedKey):
+    """A vendor key. Whether it is in force is the manufacturer's word; the status here is only what is offered."""
+
+
+class ProviderKey(PublishedKey):
+    """A provider key in TEE custody. Its status and validity are the provider's own word (its validator)."""
+
+    not_before = models.DateTimeField(null=True, blank=True)
+    not_after = models.DateTimeField(null=True, blank=True)
+
+
+class Import(models.Model):
+    """One envelope that was handed over. The row is committed as *received* before the TEE is asked."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received"
+        COMPLETE = "complete"
+        FAILED = "failed"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+")
+    import_id = models.CharField(max_length=64)
+    header = models.TextField()
+    header_digest = models.CharField(max_length=64)
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.RECEIVED)
+    receipt = models.TextField(blank=True, default="")
+    code = models.CharField(max_length=64, blank=True, default="")
+    received = models.DateTimeField(default=timezone.now)
+    settled = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "import_id"], name="one_import_of_an_id")]
+        indexes = [models.Index(fields=["received"], condition=models.Q(status="received"), name="imports_to_settle")]
+
+    def __str__(self) -> str:
+        return self.import_id
+
+
+class Key(models.Model):
+    """What is known of a key in a partition: all of it from its receipt, but for the state."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+")
+    key_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    version = models.PositiveIntegerField()
+    key_type = models.CharField(max_length=16)
+    state = models.CharField(max_length=16)
+    receipt = models.TextField()
+    public_key = models.TextField(blank=True, default="")
+    check_value = models.CharField(max_length=16, blank=True, default="")
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering = ["created", "id"]
+        indexes = [models.Index(fields=["tenant", "name"], name="keys_by_name")]
+
+    def __str__(self) -> str:
+        return self.key_id
