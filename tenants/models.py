@@ -104,7 +104,7 @@ class ApiClient(models.Model):
 
 
 class ClientDevice(models.Model):
-    """A machine of the customer's that signs envelopes and instructions. Being here gives it no right in a partition."""
+    """A machine of the customer that signs envelopes and instructions. Being here gives it no right in a partition."""
 
     class Status(models.TextChoices):
         ENROLLED = "enrolled"
@@ -120,7 +120,11 @@ class ClientDevice(models.Model):
     class Meta:
         ordering = ["created", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "fingerprint"], name="one_device_of_a_fingerprint"),
+            models.UniqueConstraint(
+                fields=["tenant", "fingerprint"],
+                condition=models.Q(status="enrolled"),
+                name="one_enrolled_device_of_a_fingerprint",
+            ),
             models.UniqueConstraint(
                 fields=["tenant", "name"], condition=models.Q(status="enrolled"), name="one_enrolled_device_of_a_name"
             ),
@@ -144,7 +148,7 @@ class Partition(models.Model):
     owner = models.JSONField()
     owner_fingerprint = models.CharField(max_length=43)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.REQUESTED)
-    partition_id = models.CharField(max_length=64, unique=True, null=True, blank=True)  # noqa: DJ001 - unique if known
+    partition_id = models.CharField(max_length=64, unique=True, null=True, blank=True)
     device_id = models.CharField(max_length=64, blank=True, default="")
     requested = models.DateTimeField(default=timezone.now, editable=False)
     defined = models.DateTimeField(null=True, blank=True)

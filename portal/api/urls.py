@@ -1,5 +1,8 @@
 """The REST interface, version 1 (docs/spec/rest.md)."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", include("portal.api.session")),
+    path("", include("tenants.api.urls")),
+]

@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['created', 'id'],
-                'constraints': [models.UniqueConstraint(fields=('tenant', 'fingerprint'), name='one_device_of_a_fingerprint'), models.UniqueConstraint(condition=models.Q(('status', 'enrolled')), fields=('tenant', 'name'), name='one_enrolled_device_of_a_name')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'enrolled')), fields=('tenant', 'fingerprint'), name='one_enrolled_device_of_a_fingerprint'), models.UniqueConstraint(condition=models.Q(('status', 'enrolled')), fields=('tenant', 'name'), name='one_enrolled_device_of_a_name')],
             },
         ),
         migrations.CreateModel(

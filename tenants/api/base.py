@@ -1,0 +1,61 @@
+"""What all views of the REST interface have in common."""
+
+from typing import Any
+
+import msgspec
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.errors import Refused
+from tenants.authentication import Caller
+from tenants.models import Tenant
+
+MAX_BODY = 512 * 1024
+
+
+class ApiView(APIView):
+    """A view that declares who may use which method (`tenants.permissions`)."""
+
+    allowed: dict[str, frozenset[str] | None] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises `Refused("too-large")` before anything of the body is read."""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
+            raise Refused("too-large")
+        super().initial(request, *args, **kwargs)
+
+    @property
+    def caller(self) -> Caller:
+        if not isinstance(self.request.auth, Caller):
+            raise Refused("unauthenticated")
+        return self.request.auth
+
+    @property
+    def tenant(self) -> Tenant:
+        """The caller's tenant. Raises `Refused("forbidden")` for an officer, who has none."""
+        if self.caller.tenant is None:
+            raise Refused("forbidden")
+        return self.caller.tenant
+
+    def read(self, kind: type[serializers.Serializer]) -> dict[str, Any]:
+        """The body as `kind` describes it. Raises DRF's `ValidationError`, which becomes `malformed`."""
+        serializer = kind(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+
+class CredentialField(serializers.JSONField):
+    """An Ed25519 public key as a JWK (RFC 8037)."""
+
+    def to_internal_value(self, data: Any) -> PublicCredential:
+        try:
+            credential = msgspec.convert(data, PublicCredential)
+            credential.public_key()
+        except (msgspec.ValidationError, ValueError, Refused):
+            raise serializers.ValidationError("Not an Ed25519 public JWK.") from None
+        return credential
+
+    def to_representation(self, value: Any) -> Any:
+        return value

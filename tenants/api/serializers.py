@@ -1,0 +1,105 @@
+"""Bodies of this package's part of the REST interface."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from strongroom.protocol.access import client_principal
+from tenants.api.base import CredentialField
+from tenants.models import ApiClient, ClientDevice, Partition
+
+NEXT_STEP = "Nothing may be done with this yet: an owner adds it to the access list with `{command}`."
+
+
+class NewDevice(serializers.Serializer):
+    name = serializers.CharField(max_length=100)
+    credential = CredentialField()
+
+
+class DeviceOut(serializers.Serializer):
+    name = serializers.CharField()
+    fingerprint = serializers.CharField()
+    principal = serializers.CharField()
+    credential = CredentialField()
+    created = serializers.DateTimeField()
+    next_step = serializers.CharField(required=False)
+
+
+class NewClient(serializers.Serializer):
+    name = serializers.CharField(max_length=100)
+
+
+class ClientOut(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    principal = serializers.CharField()
+    created = serializers.DateTimeField()
+    next_step = serializers.CharField(required=False)
+
+
+class NewToken(serializers.Serializer):
+    days = serializers.IntegerField(min_value=1, max_value=365, default=90)
+
+
+class TokenOut(serializers.Serializer):
+    """`token` is shown this once."""
+
+    token = serializers.CharField()
+    token_key = serializers.CharField()
+    expiry = serializers.DateTimeField()
+
+
+class NewPartition(serializers.Serializer):
+    label = serializers.CharField(max_length=100)
+    owner = CredentialField()
+
+
+class PartitionOut(serializers.Serializer):
+    partition = serializers.CharField(allow_null=True)
+    request = serializers.CharField()
+    label = serializers.CharField()
+    owner = CredentialField()
+    owner_fingerprint = serializers.CharField()
+    status = serializers.ChoiceField(Partition.Status.choices)
+    device = serializers.CharField()
+    requested = serializers.DateTimeField()
+    defined = serializers.DateTimeField(allow_null=True)
+
+
+def device_out(device: ClientDevice, *, new: bool = False) -> dict[str, Any]:
+    out = {
+        "name": device.name,
+        "fingerprint": device.fingerprint,
+        "principal": f"device:{device.fingerprint}",
+        "credential": device.credential,
+        "created": device.created,
+    }
+    if new:
+        out["next_step"] = NEXT_STEP.format(command=f"strongroom access add device:{device.fingerprint} --right import")
+    return dict(DeviceOut(out).data)
+
+
+def client_out(client: ApiClient, *, new: bool = False) -> dict[str, Any]:
+    principal = client_principal(client.client_id)
+    out = {"id": client.client_id, "name": client.name, "principal": principal, "created": client.created}
+    if new:
+        out["next_step"] = NEXT_STEP.format(command=f"strongroom access add {principal} --right sign")
+    return dict(ClientOut(out).data)
+
+
+def partition_out(partition: Partition) -> dict[str, Any]:
+    return dict(
+        PartitionOut(
+            {
+                "partition": partition.partition_id,
+                "request": partition.request,
+                "label": partition.label,
+                "owner": partition.owner,
+                "owner_fingerprint": partition.owner_fingerprint,
+                "status": partition.status,
+                "device": partition.device_id,
+                "requested": partition.requested,
+                "defined": partition.defined,
+            }
+        ).data
+    )

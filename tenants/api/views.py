@@ -1,0 +1,114 @@
+"""Client devices, API clients with their tokens, and partitions of the caller's tenant."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants import selectors, services
+from tenants.api.base import ApiView
+from tenants.api.serializers import (
+    ClientOut,
+    DeviceOut,
+    NewClient,
+    NewDevice,
+    NewPartition,
+    NewToken,
+    PartitionOut,
+    TokenOut,
+    client_out,
+    device_out,
+    partition_out,
+)
+from tenants.permissions import ADMINS, READERS
+
+
+class Devices(ApiView):
+    allowed: ClassVar = {"GET": READERS, "POST": ADMINS}
+
+    @extend_schema(responses=DeviceOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response([device_out(one) for one in selectors.devices(tenant=self.tenant)])
+
+    @extend_schema(request=NewDevice, responses={201: DeviceOut})
+    def post(self, request: Request) -> Response:
+        device = services.enrol_device(tenant=self.tenant, actor=self.caller.user.username, **self.read(NewDevice))
+        return Response(device_out(device, new=True), status=201)
+
+
+class Device(ApiView):
+    allowed: ClassVar = {"DELETE": ADMINS}
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, fingerprint: str) -> Response:
+        services.remove_device(tenant=self.tenant, fingerprint=fingerprint, actor=self.caller.user.username)
+        return Response(status=204)
+
+
+class Clients(ApiView):
+    allowed: ClassVar = {"GET": READERS, "POST": ADMINS}
+
+    @extend_schema(responses=ClientOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response([client_out(one) for one in selectors.clients(tenant=self.tenant)])
+
+    @extend_schema(request=NewClient, responses={201: ClientOut})
+    def post(self, request: Request) -> Response:
+        client = services.create_client(tenant=self.tenant, actor=self.caller.user.username, **self.read(NewClient))
+        return Response(client_out(client, new=True), status=201)
+
+
+class Client(ApiView):
+    allowed: ClassVar = {"DELETE": ADMINS}
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, client_id: str) -> Response:
+        services.revoke_client(tenant=self.tenant, client_id=client_id, actor=self.caller.user.username)
+        return Response(status=204)
+
+
+class Tokens(ApiView):
+    allowed: ClassVar = {"POST": ADMINS}
+
+    @extend_schema(request=NewToken, responses={201: TokenOut})
+    def post(self, request: Request, client_id: str) -> Response:
+        token, plaintext = services.create_token(
+            tenant=self.tenant, client_id=client_id, actor=self.caller.user.username, **self.read(NewToken)
+        )
+        out = TokenOut({"token": plaintext, "token_key": token.token_key, "expiry": token.expiry})
+        return Response(out.data, status=201)
+
+
+class Token(ApiView):
+    allowed: ClassVar = {"DELETE": ADMINS}
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, client_id: str, token_key: str) -> Response:
+        services.revoke_token(
+            tenant=self.tenant, client_id=client_id, token_key=token_key, actor=self.caller.user.username
+        )
+        return Response(status=204)
+
+
+class Partitions(ApiView):
+    allowed: ClassVar = {"GET": READERS, "POST": ADMINS}
+
+    @extend_schema(responses=PartitionOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response([partition_out(one) for one in selectors.partitions(tenant=self.tenant)])
+
+    @extend_schema(request=NewPartition, responses={201: PartitionOut})
+    def post(self, request: Request) -> Response:
+        partition = services.request_partition(
+            tenant=self.tenant, actor=self.caller.user.username, **self.read(NewPartition)
+        )
+        return Response(partition_out(partition), status=201)
+
+
+class Partition(ApiView):
+    allowed: ClassVar = {"GET": READERS}
+
+    @extend_schema(responses=PartitionOut)
+    def get(self, request: Request, partition_id: str) -> Response:
+        return Response(partition_out(selectors.partition(tenant=self.tenant, reference=partition_id)))

@@ -1,0 +1,68 @@
+"""Reads of tenants and what is theirs. Functions named `find_…` need a `tenant_scope` around them; others open one."""
+
+from strongroom.protocol.errors import Refused
+from tenants.models import ApiClient, ClientDevice, Membership, Partition, Tenant, User
+from tenants.scoping import tenant_scope
+
+
+def membership_of(user: User) -> Membership | None:
+    return Membership.objects.select_related("tenant").filter(user=user).first()
+
+
+def clients(*, tenant: Tenant) -> list[ApiClient]:
+    """The tenant's active API clients, oldest first."""
+    with tenant_scope(tenant):
+        return list(ApiClient.objects.filter(tenant=tenant, status=ApiClient.Status.ACTIVE))
+
+
+def devices(*, tenant: Tenant) -> list[ClientDevice]:
+    """The tenant's enrolled client devices, oldest first."""
+    with tenant_scope(tenant):
+        return list(ClientDevice.objects.filter(tenant=tenant, status=ClientDevice.Status.ENROLLED))
+
+
+def partitions(*, tenant: Tenant) -> list[Partition]:
+    """The tenant's partitions, requested ones too, oldest first."""
+    with tenant_scope(tenant):
+        return list(Partition.objects.filter(tenant=tenant))
+
+
+def partition(*, tenant: Tenant, reference: str) -> Partition:
+    """One partition, by its id or its request's. Raises `Refused("not-found")`."""
+    with tenant_scope(tenant):
+        return find_partition(tenant=tenant, reference=reference)
+
+
+def find_partition(*, tenant: Tenant, reference: str) -> Partition:
+    field = "request" if reference.startswith("rq_") else "partition_id"
+    found = Partition.objects.filter(tenant=tenant, **{field: reference}).first()
+    if found is None:
+        raise Refused("not-found")
+    return found
+
+
+def defined_partition(*, tenant: Tenant, partition_id: str) -> Partition:
+    """A partition that exists in the TEE. Raises `Refused("not-found")`."""
+    found = partition(tenant=tenant, reference=partition_id)
+    if found.status != Partition.Status.DEFINED or found.partition_id is None:
+        raise Refused("not-found", "the partition is not defined yet")
+    return found
+
+
+def find_client(*, tenant: Tenant, client_id: str) -> ApiClient:
+    found = (
+        ApiClient.objects.select_related("user")
+        .filter(tenant=tenant, client_id=client_id, status=ApiClient.Status.ACTIVE)
+        .first()
+    )
+    if found is None:
+        raise Refused("not-found")
+    return found
+
+
+def client_name(user: User, tenant: Tenant | None) -> str:
+    """The name that the tenant gave the API client of this service user."""
+    if tenant is None:
+        return user.username
+    with tenant_scope(tenant):
+        return find_client(tenant=tenant, client_id=user.username).name
