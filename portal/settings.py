@@ -75,6 +75,9 @@ INSTALLED_APPS = [
     "tenants",
     "tee",
     "portal",
+    "portal.quorum",
+    "portal.audit",
+    "portal.pages",
 ]
 
 MIDDLEWARE = [

@@ -1,0 +1,76 @@
+"""The database's copy of the TEE's log, and the portal's own events beside it.
+
+The copy is for reading and serving: what proves anything is the chain that a client recomputes from the entries' exact
+bytes against a signed checkpoint.
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from portal.audit.tags import EventTag
+
+
+class LogEntry(models.Model):
+    """One entry exactly as the TEE wrote it. `tenant` is who may read it: nobody, where it belongs to the world."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+")
+    device = models.CharField(max_length=64)
+    partition = models.CharField(max_length=64, blank=True)
+    lane = models.CharField(max_length=32)
+    n = models.BigIntegerField()
+    entry = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["device", "partition", "lane", "n"], name="one_entry_at_a_place")
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="log_entry_of_tenant"),
+            models.Index(fields=["partition", "lane", "n"], name="log_entry_of_partition"),
+            # Entries that were copied before the portal knew whose partition it is: normally none (see `copy_log`).
+            models.Index(
+                fields=["partition"], name="log_entry_without_tenant", condition=Q(tenant=None) & ~Q(partition="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.partition or 'world'} {self.lane} {self.n}"
+
+
+class LaneCursor(models.Model):
+    """How far a device's lane has been copied. Whoever copies holds its row's lock, so two never overlap."""
+
+    device = models.CharField(max_length=64)
+    lane = models.CharField(max_length=32)
+    cursor = models.TextField(default="", blank=True)
+    caught_up = models.DateTimeField(null=True, help_text="When the lane was last read to its end.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "lane"], name="one_cursor_for_a_lane")]
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.lane}"
+
+
+class PortalEvent(models.Model):
+    """Something that happened in the portal itself. `actor` is a user name, so that it outlives the user.
+
+    The id is made here and not by the database, so that writing an event needs no right to read one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    time = models.DateTimeField(default=timezone.now, editable=False)
+    tag = models.CharField(max_length=64, choices=EventTag)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+")
+    actor = models.CharField(max_length=64, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-time"]
+        indexes = [models.Index(fields=["tenant", "-time"], name="event_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.tag} by {self.actor or 'nobody'}"

@@ -1,0 +1,93 @@
+"""The officers' REST endpoints. The approving itself happens on the officer's card; here its result is collected."""
+
+from typing import Any
+
+import msgspec
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.quorum import selectors, services, unsealing
+from portal.quorum import serializers as shapes
+from portal.quorum.models import OfficerProfile
+from portal.quorum.permissions import IsOfficer
+
+
+class OfficerView(APIView):
+    """A view for officers of the provider; `officer` is the one who asks."""
+
+    permission_classes = [IsOfficer]
+    officer: OfficerProfile
+
+
+class PartitionRequests(OfficerView):
+    @extend_schema(responses=shapes.PartitionRequestOut(many=True), tags=["officer"])
+    def get(self, request: Request) -> Response:
+        """Partitions that customers ask for and that no action has defined yet."""
+        return Response(shapes.PartitionRequestOut(selectors.partition_requests(), many=True).data)
+
+
+class World(OfficerView):
+    @extend_schema(responses=shapes.WorldOut, tags=["officer"])
+    def get(self, request: Request) -> Response:
+        """The world's officers and thresholds, as the device has them."""
+        return Response(msgspec.to_builtins(selectors.world()))
+
+
+class Actions(OfficerView):
+    @extend_schema(responses=shapes.ActionOut(many=True), tags=["officer"])
+    def get(self, request: Request) -> Response:
+        """All administrative actions, newest first."""
+        return Response(shapes.ActionOut(selectors.actions()[:500], many=True).data)
+
+    @extend_schema(request=shapes.OpenActionIn, responses={201: shapes.ActionOut}, tags=["officer"])
+    def post(self, request: Request) -> Response:
+        """Have the device open an action on a request that the caller's card signed."""
+        action = services.open_action(officer=self.officer, **_read(shapes.OpenActionIn, request))
+        return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
+
+
+class Action(OfficerView):
+    @extend_schema(responses=shapes.ActionOut, tags=["officer"])
+    def get(self, request: Request, action_id: int) -> Response:
+        """One administrative action."""
+        return Response(shapes.ActionOut(selectors.get_action(action_id)).data)
+
+
+class Approvals(OfficerView):
+    @extend_schema(request=shapes.ApprovalIn, responses={201: shapes.ActionOut}, tags=["officer"])
+    def post(self, request: Request, action_id: int) -> Response:
+        """Give an approval. When enough are collected the device is asked to execute: see `state` and `result`."""
+        action = services.add_approval(officer=self.officer, action_id=action_id, **_read(shapes.ApprovalIn, request))
+        return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
+
+
+class Unseal(OfficerView):
+    @extend_schema(responses=shapes.UnsealOut, tags=["officer"])
+    def get(self, request: Request) -> Response:
+        """How many unseal parts the device has of those it needs."""
+        return Response(msgspec.to_builtins(unsealing.progress()))
+
+
+class UnsealBegin(OfficerView):
+    @extend_schema(request=shapes.UnsealBeginIn, responses=shapes.UnsealBeginOut, tags=["officer"])
+    def post(self, request: Request) -> Response:
+        """A fresh unseal key of the device, endorsed over the officer's nonce."""
+        endorsement = unsealing.begin(officer=self.officer, **_read(shapes.UnsealBeginIn, request))
+        return Response({"endorsement": endorsement})
+
+
+class UnsealParts(OfficerView):
+    @extend_schema(request=shapes.UnsealPartIn, responses=shapes.UnsealOut, tags=["officer"])
+    def post(self, request: Request) -> Response:
+        """Give the part of the caller's own card, sealed to the unseal key."""
+        given = unsealing.give_part(officer=self.officer, **_read(shapes.UnsealPartIn, request))
+        return Response(msgspec.to_builtins(given))
+
+
+def _read(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)

@@ -1,0 +1,74 @@
+"""Reads of officers and their actions: on the `provider` alias, as all of the officers' work."""
+
+from django.db.models import QuerySet
+
+from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
+from strongroom.protocol.commands import ListOfficers, ListOfficersReply, Status, StatusReply
+from strongroom.protocol.errors import Refused
+from tee.drivers import secure_module
+from tenants.models import Partition, Tenant, User
+
+ALIAS = "provider"
+
+
+def officer_of(user: User) -> OfficerProfile | None:
+    """The officer that `user` is, if any."""
+    return OfficerProfile.objects.using(ALIAS).select_related("user").filter(user_id=user.pk).first()
+
+
+def actions() -> QuerySet[AdminAction]:
+    """All actions, newest first, with their requesters and approvals."""
+    return (
+        AdminAction.objects.using(ALIAS)
+        .select_related("requester__user", "partition_request__tenant")
+        .prefetch_related("approvals__officer__user")
+    )
+
+
+def get_action(action_id: int) -> AdminAction:
+    """Raises `Refused("not-found")`."""
+    action = actions().filter(pk=action_id).first()
+    if action is None:
+        raise Refused("not-found")
+    return action
+
+
+def approvals_of(action: AdminAction) -> list[str]:
+    """The signed approvals, in the order in which they were given."""
+    return list(Approval.objects.using(ALIAS).filter(action_id=action.pk).values_list("statement", flat=True))
+
+
+def partition_requests() -> QuerySet[Partition]:
+    """Requests that no officer quorum has answered yet."""
+    return (
+        Partition.objects.using(ALIAS)
+        .select_related("tenant")
+        .filter(status=Partition.Status.REQUESTED)
+        .order_by("requested")
+    )
+
+
+def get_partition_request(request: str) -> Partition:
+    """Raises `Refused("not-found")`, also for a request that is already answered."""
+    found = partition_requests().filter(request=request).first()
+    if found is None:
+        raise Refused("not-found", "no open partition request of this id")
+    return found
+
+
+def open_action_of(partition: Partition) -> AdminAction | None:
+    return AdminAction.objects.using(ALIAS).filter(partition_request=partition, state=ActionState.OPEN).first()
+
+
+def tenants() -> QuerySet[Tenant]:
+    return Tenant.objects.using(ALIAS).order_by("slug")
+
+
+def world() -> ListOfficersReply:
+    """The world's officers and thresholds, as the TEE has them. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
+    return secure_module().call(ListOfficers(), ListOfficersReply)
+
+
+def device_status() -> StatusReply:
+    """What the TEE says of itself; answered while it is sealed, too. Raises `Refused("hsm-unreachable")`."""
+    return secure_module().call(Status(), StatusReply)

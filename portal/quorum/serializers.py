@@ -1,0 +1,78 @@
+"""Shapes of the officers' requests and answers (docs/spec/rest.md)."""
+
+import base64
+from typing import Any
+
+from rest_framework import serializers
+
+from portal.quorum.models import AdminAction
+from tenants.models import Partition
+
+
+class OpenActionIn(serializers.Serializer[Any]):
+    request = serializers.CharField(max_length=16_384, help_text="Signed ActionRequest.")
+    partition_request = serializers.CharField(max_length=64)
+
+
+class ApprovalIn(serializers.Serializer[Any]):
+    approval = serializers.CharField(max_length=4_096, help_text="Signed Approval of the action's digest.")
+    otp = serializers.CharField(max_length=16, help_text="A fresh one-time code.")
+
+
+class ApprovalOut(serializers.Serializer[Any]):
+    officer = serializers.CharField(source="officer.user.username")
+    card = serializers.CharField(source="officer.card_fingerprint")
+    given = serializers.DateTimeField()
+
+
+class ActionOut(serializers.Serializer[AdminAction]):
+    id = serializers.IntegerField()
+    digest = serializers.CharField()
+    action = serializers.SerializerMethodField(help_text="Base64 of the exact bytes that the TEE opened.")
+    officer_class = serializers.CharField()
+    partition_request = serializers.CharField(source="partition_request.request", default="")
+    state = serializers.CharField()
+    requested_by = serializers.CharField(source="requester.user.username")
+    approvals = ApprovalOut(many=True, source="approvals.all")
+    opened = serializers.DateTimeField()
+    expires = serializers.DateTimeField()
+    result = serializers.CharField()
+
+    def get_action(self, action: AdminAction) -> str:
+        return base64.b64encode(bytes(action.action)).decode()
+
+
+class PartitionRequestOut(serializers.Serializer[Partition]):
+    request = serializers.CharField()
+    tenant = serializers.CharField(source="tenant.slug")
+    label = serializers.CharField()
+    owner = serializers.JSONField()
+    requested = serializers.DateTimeField()
+
+
+class WorldOut(serializers.Serializer[Any]):
+    world = serializers.CharField()
+    epoch = serializers.IntegerField()
+    officers = serializers.ListField(child=serializers.DictField())
+    thresholds = serializers.DictField(child=serializers.IntegerField())
+
+
+class UnsealOut(serializers.Serializer[Any]):
+    state = serializers.CharField()
+    progress = serializers.IntegerField()
+    threshold = serializers.IntegerField()
+
+
+class UnsealBeginIn(serializers.Serializer[Any]):
+    nonce = serializers.CharField(max_length=128)
+
+
+class UnsealBeginOut(serializers.Serializer[Any]):
+    endorsement = serializers.CharField()
+
+
+class UnsealPartIn(serializers.Serializer[Any]):
+    key_id = serializers.CharField(max_length=64)
+    card = serializers.CharField(max_length=43, help_text="Fingerprint of the officer's own card.")
+    part = serializers.CharField(max_length=8_192, help_text="Base64url of the part, sealed to the unseal key.")
+    otp = serializers.CharField(max_length=16, help_text="A fresh one-time code.")

@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from portal.quorum import services
+
+
+@shared_task
+def settle_open_actions() -> int:
+    """Finish actions whose approvals are complete but whose answer was lost, and close the expired ones."""
+    return services.settle_open_actions()

@@ -1,0 +1,41 @@
+"""Unsealing through the portal: it passes parts on that only the device can open."""
+
+from portal.quorum import selectors
+from portal.quorum.codes import use_code
+from portal.quorum.models import OfficerProfile
+from portal.quorum.permissions import require_class
+from strongroom.protocol.commands import BeginUnseal, BeginUnsealReply, GiveUnsealPart, GiveUnsealPartReply
+from strongroom.protocol.encoding import from_b64u
+from strongroom.protocol.errors import Refused
+from tee.drivers import secure_module
+from tenants.signals import emit
+
+
+def progress() -> GiveUnsealPartReply:
+    """How far the device is from being operational."""
+    status = selectors.device_status()
+    return GiveUnsealPartReply(status.unseal_progress, status.unseal_threshold, status.state)
+
+
+def begin(*, officer: OfficerProfile, nonce: str) -> str:
+    """The device's fresh unseal key, endorsed over the officer's nonce. Raises `Refused`: `forbidden`, the TEE's."""
+    require_class(officer, "security")
+    return secure_module().call(BeginUnseal(nonce=nonce), BeginUnsealReply).endorsement
+
+
+def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp: str) -> GiveUnsealPartReply:
+    """Pass the part of the officer's own card on, given with a fresh one-time code.
+
+    Raises `Refused`: `forbidden`, `officer-unknown`, `malformed`, `otp-refused`, and what the TEE says.
+    """
+    # 1. A security officer, with the own card.
+    require_class(officer, "security")
+    if card != officer.card_fingerprint:
+        raise Refused("officer-unknown", "the part of another card than your own")
+    sealed = from_b64u(part)
+    # 2. Who is here now.
+    use_code(officer.user, otp)
+    # 3. The device opens the part, or refuses it.
+    given = secure_module().call(GiveUnsealPart(key_id=key_id, card=card, part=sealed), GiveUnsealPartReply)
+    emit(tag="officer:unseal-part:given", tenant=None, actor=officer.user.username, state=given.state)
+    return given
