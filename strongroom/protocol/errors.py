@@ -37,6 +37,7 @@ CATALOGUE: dict[str, Problem] = {
     "log-unwritable": Problem(503, "The device cannot write its log and refuses to work until it can."),
     "unavailable": Problem(503, "A part that this needs does not answer. Try again shortly."),
     "throttled": Problem(429, "Too many attempts. Wait before trying again."),
+    "development-refused": Problem(403, "STRONGROOM_ENV is production: development devices are refused here."),
     # Signed statements
     "statement-malformed": Problem(400, "The signed statement cannot be read. Sign it again with a current client."),
     "signature-invalid": Problem(403, "The signature does not fit. Sign exactly the bytes that are sent."),
