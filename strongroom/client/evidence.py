@@ -1,0 +1,157 @@
+"""What each answer must say before a key is believed: pure checks over signed statements, a nonce and a clock."""
+
+from dataclasses import dataclass
+from typing import Generic, Literal
+
+from cryptography import x509
+
+from strongroom.client.access import InForce
+from strongroom.protocol.certificates import Mode, verify_statement
+from strongroom.protocol.encoding import digest
+from strongroom.protocol.envelope import Validation
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.jws import S
+from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.statements import Attestation, Endorsement, ValidationStatement
+
+FRESH = 300
+"""Seconds that an answer may be old."""
+SKEW = 60
+"""Seconds that an honest clock may be ahead."""
+
+Purpose = Literal["vendor-key", "provider-key"]
+_PREFIX = {"vendor-key": "vk_", "provider-key": "pk_"}
+
+
+@dataclass(frozen=True)
+class Signed(Generic[S]):
+    """A verified statement with the exact token that carried it, and the mode of its signer's certificate, if any."""
+
+    says: S
+    token: str
+    mode: Mode | None = None
+
+
+@dataclass(frozen=True)
+class EndorsedKey:
+    """A wrapping key whose endorsement by a certified device was verified."""
+
+    key: RecipientPublicKey
+    endorsement: Endorsement
+    mode: Mode
+    token: str
+
+    @property
+    def key_id(self) -> str:
+        return self.endorsement.key_id
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was validated; `attestation` is absent where no partition was asked about."""
+
+    mode: Mode
+    device: str
+    vendor_key: EndorsedKey
+    provider_key: EndorsedKey
+    manufacturer: Signed[ValidationStatement]
+    provider: Signed[ValidationStatement]
+    attestation: Signed[Attestation] | None
+
+    def validations(self) -> list[Validation]:
+        """The evidence in the form that the header of an import carries."""
+        found = [
+            Validation(
+                validator=one.says.validator,
+                subject=one.says.subject,
+                status=one.says.status,
+                statement_digest=digest(one.token.encode()),
+                issued_at=one.says.issued_at,
+            )
+            for one in (self.manufacturer, self.provider)
+        ]
+        if self.attestation:
+            found.append(
+                Validation(
+                    validator=self.attestation.says.device,
+                    subject="partition",
+                    status=self.attestation.says.state,
+                    statement_digest=digest(self.attestation.token.encode()),
+                    issued_at=self.attestation.says.issued_at,
+                )
+            )
+        return found
+
+
+def check_fresh(issued_at: int, now: int) -> None:
+    """Raise `Refused("stale")` for an answer that is too old, or from a clock that is ahead."""
+    if not now - FRESH <= issued_at <= now + SKEW:
+        raise Refused("stale", "the answer's time is not now: compare the clocks")
+
+
+def check_endorsement(token: str, purpose: Purpose, roots: list[x509.Certificate], now: int) -> EndorsedKey:
+    """The key that a certified device endorses for `purpose`, its name bound to its bytes.
+
+    Raises `Refused`: `validation-failed`, `certificate-invalid`, `signature-invalid`, `statement-malformed`.
+    """
+    says, certified = verify_statement(token, Endorsement, roots, "device", now)
+    key = RecipientPublicKey.from_text(says.public_key)
+    if says.device != certified.device_id or says.purpose != purpose:
+        raise Refused("validation-failed", f"an endorsement is for another device, or not of a {purpose}")
+    if says.key_id != key.key_id(_PREFIX[purpose]):
+        raise Refused("validation-failed", f"the name of the {purpose} does not belong to its bytes")
+    return EndorsedKey(key, says, certified.mode, token)
+
+
+def check_attestation(
+    token: str, *, nonce: str, partition: str, owner: str, known: InForce, roots: list[x509.Certificate], now: int
+) -> Signed[Attestation]:
+    """The device's word on a partition, if it is that of `owner` under exactly the access list that is `known`.
+
+    Raises `Refused`: `owner-mismatch`, `nonce-mismatch`, `stale`, `hsm-sealed`, `validation-failed`, and what
+    `verify_statement` does.
+    """
+    says, certified = verify_statement(token, Attestation, roots, "device", now)
+    # 1. It is this device's answer to this question.
+    if says.nonce != nonce:
+        raise Refused("nonce-mismatch", "the attestation answers another question")
+    check_fresh(says.issued_at, now)
+    if (says.device, says.mode) != (certified.device_id, certified.mode):
+        raise Refused("validation-failed", "the attestation names another device or mode than its certificate")
+    if says.state != "operational":
+        raise Refused("hsm-sealed", f"the device is {says.state}")
+    # 2. It speaks of this partition, and the device holds it.
+    held = says.partition
+    if held is None or held.partition != partition or says.device not in held.devices:
+        raise Refused("validation-failed", "the attestation is not about this partition on this device")
+    # 3. The owners are those whom the owner knows of, oneself among them.
+    if owner not in held.owners or set(held.owners) != known.owner_fingerprints:
+        raise Refused("owner-mismatch", f"the device names as owner: {', '.join(held.owners)}")
+    # 4. The access list in force is the one that an owner signed last.
+    if (held.access_list_version, held.access_list_digest) != (known.version, known.digest):
+        raise Refused("validation-failed", "the device's access list is not the one that the portal showed")
+    return Signed(says, token, certified.mode)
+
+
+def check_validation(says: ValidationStatement, key: EndorsedKey, nonce: str, provider: str, now: int) -> None:
+    """Raise `Refused` unless a validator vouches, now and to us, for exactly this key of this provider's device."""
+    # 1. It answers this question, now.
+    if says.nonce != nonce:
+        raise Refused("nonce-mismatch", f"the answer of {says.validator} is to another question")
+    check_fresh(says.issued_at, now)
+    if now >= says.expires_at:
+        raise Refused("stale", f"the answer of {says.validator} has expired")
+    # 2. It speaks of this key of this device.
+    endorsed = key.endorsement
+    if (says.subject, says.key_id, says.device) != (endorsed.purpose, endorsed.key_id, endorsed.device):
+        raise Refused("validation-failed", f"{says.validator} speaks of another key or device")
+    if says.public_key_digest != digest(key.key.raw):
+        raise Refused("validation-failed", f"{says.validator} knows other bytes under this key's name")
+    # 3. Key and device are in force, and this provider's.
+    if says.status != "in-force" or says.device_status != "in-force":
+        what = f"the {says.subject} is {says.status}, its device {says.device_status}"
+        raise Refused("validation-failed", f"{says.validator} says: {what}")
+    if says.provider != provider:
+        raise Refused("validation-failed", f"{says.validator} names provider {says.provider!r}, not {provider!r}")
+    if (says.not_before or now) > now or (says.not_after or now + 1) <= now:
+        raise Refused("validation-failed", f"{says.validator} says: outside the key's validity")

@@ -1,0 +1,121 @@
+"""HTTP to the portal and to the manufacturer: typed answers, and problem details (RFC 9457) as `Refused`."""
+
+import ssl
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from strongroom.client.files import read_file
+from strongroom.protocol.errors import CATALOGUE, Refused
+
+T = TypeVar("T")
+TIMEOUT = 30.0
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class SessionStale(Refused):
+    """`session-stale`, with the session that is in force now."""
+
+    def __init__(self, detail: str, session: str) -> None:
+        super().__init__("session-stale", detail)
+        self.session = session
+
+
+class _ProblemDetails(msgspec.Struct):
+    code: str = ""
+    detail: str = ""
+    title: str = ""
+    session: str = ""
+
+
+class Service:
+    """One HTTP service that answers JSON. Every refusal and every failure to get an answer is a `Refused`."""
+
+    def __init__(
+        self, url: str, *, token: str = "", trusted: Path | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """`trusted`: the only TLS certificate that is accepted, instead of the system's authorities."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise Refused("configuration", f"{url!r} is neither https nor on this machine")
+        self._where = f"{parts.scheme}://{parts.netloc}"
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            verify=_tls(trusted),
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, type_: type[T], **params: str | int) -> T:
+        return self._call("GET", path, None, type_, params)
+
+    def post(self, path: str, body: Any, type_: type[T]) -> T:
+        return self._call("POST", path, body, type_)
+
+    def put(self, path: str, body: Any, type_: type[T]) -> T:
+        return self._call("PUT", path, body, type_)
+
+    def delete(self, path: str) -> None:
+        self._call("DELETE", path, None, None)
+
+    def _call(
+        self, method: str, path: str, body: Any, type_: type[T] | None, params: dict[str, str | int] | None = None
+    ) -> T:
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json"} if content is not None else {}
+        try:
+            response = self._http.request(method, path, content=content, headers=headers, params=params or None)
+        except httpx.RequestError as error:
+            raise Refused("unavailable", f"{self._where} does not answer: {type(error).__name__}") from None
+        if not response.is_success:
+            raise _refusal(response)
+        try:
+            return msgspec.json.decode(response.content or b"null", type=type_)
+        except msgspec.DecodeError:
+            raise Refused("internal", f"{self._where} answered something unreadable to {method} {path}") from None
+
+
+def segment(text: str) -> str:
+    """One path segment, so that a name can never reach another resource."""
+    return quote(text, safe="")
+
+
+def _refusal(response: httpx.Response) -> Refused:
+    try:
+        problem = msgspec.json.decode(response.content, type=_ProblemDetails)
+    except msgspec.DecodeError:
+        problem = _ProblemDetails()
+    if problem.code == "session-stale":
+        return SessionStale(problem.detail, problem.session)
+    if problem.code in CATALOGUE:
+        return Refused(problem.code, problem.detail)
+    return Refused("internal", f"HTTP status {response.status_code} {problem.detail or problem.title}".strip())
+
+
+def _tls(trusted: Path | None) -> ssl.SSLContext | bool:
+    if trusted is None:
+        return True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The pin may be a leaf that some authority issued: it is then trusted as it stands.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    pem = read_file(trusted, "run `strongroom configure`")
+    try:
+        context.load_verify_locations(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, UnicodeDecodeError, ValueError):
+        raise Refused("configuration", f"{trusted} is not a PEM certificate") from None
+    return context
