@@ -1,0 +1,110 @@
+"""Where a stack keeps what: one state folder, and one short runtime folder for its sockets."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+PROVIDER = "provider"
+TENANTS = {"acme": "Acme Corporation", "globex": "Globex Corporation"}
+
+
+class StackError(Exception):
+    """What stops a stack, in words for whoever started it."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The paths of one stack. Whatever holds a secret is in a folder of mode 0700 of its own."""
+
+    root: Path
+
+    @property
+    def runtime(self) -> Path:
+        """For sockets: their paths may have 107 bytes at most, so a hash of the state's path stands for it."""
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(f"/tmp/strongroom-{os.geteuid()}-{name}")  # noqa: S108 (made 0700, and its owner is checked)
+
+    @property
+    def postgres_runtime(self) -> Path:
+        """Beside `runtime`, because PostgreSQL may have to run as another user."""
+        return Path(f"{self.runtime}-pg")
+
+    @property
+    def hsm_socket(self) -> Path:
+        return self.runtime / "hsm.sock"
+
+    @property
+    def valkey_socket(self) -> Path:
+        return self.runtime / "valkey.sock"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def run_file(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def access_file(self) -> Path:
+        return self.root / "access.json"
+
+    @property
+    def people_file(self) -> Path:
+        return self.root / "people" / "people.json"
+
+    @property
+    def secret_key_file(self) -> Path:
+        return self.root / "provider" / "secret-key"
+
+    @property
+    def validation_key_file(self) -> Path:
+        return self.root / "provider" / "validation-key.pem"
+
+    @property
+    def database_password_file(self) -> Path:
+        return self.root / "provider" / "database-password"
+
+    def folder(self, name: str) -> Path:
+        """A folder of the state by its name (`hsm`, `provider`, `cards`, …), made with mode 0700."""
+        path = self.root / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def log(self, name: str) -> Path:
+        return self.folder("logs") / f"{name}.log"
+
+    def card(self, name: str) -> Path:
+        return self.folder("cards") / f"{name}.card"
+
+    def pin(self, name: str) -> Path:
+        return self.folder("cards") / f"{name}.pin"
+
+    def customer(self, slug: str) -> Path:
+        self.folder("customers")
+        return self.folder(f"customers/{slug}")
+
+    def prepare(self) -> None:
+        """Make the state and its runtime folder. Raises `StackError` where the folder is somebody else's."""
+        if self.root.is_dir() and any(self.root.iterdir()) and not self.lock.exists():
+            raise StackError(f"{self.root} is not empty and no Strongroom state. Choose another folder with --state.")
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.runtime.mkdir(mode=0o700, exist_ok=True)
+        found = self.runtime.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise StackError(f"{self.runtime} is not a folder of this user with mode 0700. Remove it.")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
