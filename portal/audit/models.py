@@ -10,8 +10,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from portal.audit.tags import EventTag
-
 
 class LogEntry(models.Model):
     """One entry exactly as the TEE wrote it. `tenant` is who may read it: nobody, where it belongs to the world."""
@@ -63,7 +61,7 @@ class PortalEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     time = models.DateTimeField(default=timezone.now, editable=False)
-    tag = models.CharField(max_length=64, choices=EventTag)
+    tag = models.CharField(max_length=64, help_text="An `EventTag`.")
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+")
     actor = models.CharField(max_length=64, blank=True)
     details = models.JSONField(default=dict)

@@ -1,24 +1,24 @@
 """The officers' REST endpoints. The approving itself happens on the officer's card; here its result is collected."""
 
-from typing import Any
+from typing import ClassVar
 
 import msgspec
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from portal.quorum import selectors, services, unsealing
 from portal.quorum import serializers as shapes
 from portal.quorum.models import OfficerProfile
 from portal.quorum.permissions import IsOfficer
+from tenants.api.base import ApiView
 
 
-class OfficerView(APIView):
+class OfficerView(ApiView):
     """A view for officers of the provider; `officer` is the one who asks."""
 
-    permission_classes = [IsOfficer]
+    permission_classes: ClassVar = [IsOfficer]
     officer: OfficerProfile
 
 
@@ -45,7 +45,7 @@ class Actions(OfficerView):
     @extend_schema(request=shapes.OpenActionIn, responses={201: shapes.ActionOut}, tags=["officer"])
     def post(self, request: Request) -> Response:
         """Have the device open an action on a request that the caller's card signed."""
-        action = services.open_action(officer=self.officer, **_read(shapes.OpenActionIn, request))
+        action = services.open_action(officer=self.officer, **self.read(shapes.OpenActionIn))
         return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
 
 
@@ -60,7 +60,7 @@ class Approvals(OfficerView):
     @extend_schema(request=shapes.ApprovalIn, responses={201: shapes.ActionOut}, tags=["officer"])
     def post(self, request: Request, action_id: int) -> Response:
         """Give an approval. When enough are collected the device is asked to execute: see `state` and `result`."""
-        action = services.add_approval(officer=self.officer, action_id=action_id, **_read(shapes.ApprovalIn, request))
+        action = services.add_approval(officer=self.officer, action_id=action_id, **self.read(shapes.ApprovalIn))
         return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
 
 
@@ -75,7 +75,7 @@ class UnsealBegin(OfficerView):
     @extend_schema(request=shapes.UnsealBeginIn, responses=shapes.UnsealBeginOut, tags=["officer"])
     def post(self, request: Request) -> Response:
         """A fresh unseal key of the device, endorsed over the officer's nonce."""
-        endorsement = unsealing.begin(officer=self.officer, **_read(shapes.UnsealBeginIn, request))
+        endorsement = unsealing.begin(officer=self.officer, **self.read(shapes.UnsealBeginIn))
         return Response({"endorsement": endorsement})
 
 
@@ -83,11 +83,5 @@ class UnsealParts(OfficerView):
     @extend_schema(request=shapes.UnsealPartIn, responses=shapes.UnsealOut, tags=["officer"])
     def post(self, request: Request) -> Response:
         """Give the part of the caller's own card, sealed to the unseal key."""
-        given = unsealing.give_part(officer=self.officer, **_read(shapes.UnsealPartIn, request))
+        given = unsealing.give_part(officer=self.officer, **self.read(shapes.UnsealPartIn))
         return Response(msgspec.to_builtins(given))
-
-
-def _read(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)

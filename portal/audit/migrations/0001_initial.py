@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('time', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('tag', models.CharField(choices=[('person:session:opened', 'Person Session Opened'), ('person:session:closed', 'Person Session Closed'), ('person:authenticator:confirmed', 'Person Authenticator Confirmed'), ('officer:action:opened', 'Officer Action Opened'), ('officer:approval:given', 'Officer Approval Given'), ('officer:unseal-part:given', 'Officer Unseal Part Given'), ('device:action:executed', 'Device Action Executed'), ('device:action:refused', 'Device Action Refused'), ('person:client:created', 'Person Client Created'), ('person:client:revoked', 'Person Client Revoked'), ('person:token:created', 'Person Token Created'), ('person:token:revoked', 'Person Token Revoked'), ('person:device:enrolled', 'Person Device Enrolled'), ('person:device:removed', 'Person Device Removed'), ('person:partition:requested', 'Person Partition Requested'), ('customer:import:received', 'Customer Import Received'), ('customer:import:completed', 'Customer Import Completed'), ('customer:import:failed', 'Customer Import Failed'), ('customer:access:changed', 'Customer Access Changed')], max_length=64)),
+                ('tag', models.CharField(help_text='An `EventTag`.', max_length=64)),
                 ('actor', models.CharField(blank=True, max_length=64)),
                 ('details', models.JSONField(default=dict)),
                 ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),

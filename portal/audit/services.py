@@ -1,0 +1,99 @@
+"""Copying the TEE's log into the database: in bulk, off the path of operations, each entry exactly once."""
+
+import logging
+from collections.abc import Iterable
+
+from django.db import IntegrityError, connections, transaction
+from django.utils import timezone
+
+from portal.audit.models import LaneCursor
+from portal.audit.selectors import ALIAS
+from strongroom.protocol.commands import (
+    ListLanes,
+    ListLanesReply,
+    LoggedEntry,
+    ReadLane,
+    ReadLaneReply,
+    Status,
+    StatusReply,
+)
+from strongroom.protocol.errors import Refused
+from tee.drivers import secure_module
+from tenants.models import Partition
+
+logger = logging.getLogger(__name__)
+
+BATCH = 5000
+"""Entries a transaction."""
+
+_COPY = "COPY audit_logentry (tenant_id, device, partition, lane, n, entry) FROM STDIN"
+_ADOPT = """
+    UPDATE audit_logentry AS entry SET tenant_id = partition.tenant_id
+    FROM tenants_partition AS partition
+    WHERE entry.tenant_id IS NULL AND entry.partition <> '' AND partition.partition_id = entry.partition
+"""
+
+
+def copy_log(*, wait: bool = False) -> int:
+    """Copy what is new on every lane of the device; how many entries that were.
+
+    A lane that another process is copying is left to it, or with `wait` waited for, so that afterwards everything is
+    here that the device had written before the call. Raises `Refused`: `log-inconsistent` where the device gives an
+    entry's place to another entry, `hsm-sealed`, `hsm-unreachable`.
+    """
+    module = secure_module()
+    device = module.call(Status(), StatusReply).device
+    copied = 0
+    for lane in module.call(ListLanes(), ListLanesReply).lanes:
+        LaneCursor.objects.using(ALIAS).get_or_create(device=device, lane=lane)
+        while (count := _copy_batch(device, lane, wait=wait)) is not None:
+            copied += count
+            if count < BATCH:
+                break
+    _adopt_entries()
+    return copied
+
+
+def _copy_batch(device: str, lane: str, *, wait: bool) -> int | None:
+    """Copy the next entries of one lane; None where another process is at it."""
+    with transaction.atomic(using=ALIAS, durable=True):
+        # 1. Hold the lane: its cursor and the entries up to it are written together or not at all.
+        cursors = LaneCursor.objects.using(ALIAS).filter(device=device, lane=lane)
+        cursor = cursors.select_for_update(skip_locked=not wait).first()
+        if cursor is None:
+            return None
+        # 2. Read on from there.
+        reply = secure_module().call(ReadLane(lane=lane, cursor=cursor.cursor, limit=BATCH), ReadLaneReply)
+        # 3. Write both.
+        try:
+            _write(device, lane, reply.entries)
+        except IntegrityError:
+            logger.error("The device gave a place in lane %s of its log to another entry than before", lane)
+            raise Refused("log-inconsistent", f"lane {lane} of {device}") from None
+        cursor.cursor = reply.cursor
+        if len(reply.entries) < BATCH:
+            cursor.caught_up = timezone.now()
+        cursor.save(update_fields=["cursor", "caught_up"])
+    return len(reply.entries)
+
+
+def _write(device: str, lane: str, entries: list[LoggedEntry]) -> None:
+    if not entries:
+        return
+    tenants = _tenants_of(entry.partition for entry in entries)
+    connection = connections[ALIAS]
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+        copy.set_types(["int8", "text", "text", "text", "int8", "bytea"])
+        for entry in entries:
+            copy.write_row((tenants.get(entry.partition), device, entry.partition, lane, entry.n, entry.entry))
+
+
+def _tenants_of(partitions: Iterable[str]) -> dict[str | None, int]:
+    known = Partition.objects.using(ALIAS).filter(partition_id__in=set(partitions))
+    return dict(known.values_list("partition_id", "tenant_id"))
+
+
+def _adopt_entries() -> None:
+    """Give entries to their tenant that were copied before the portal had recorded whose partition they are of."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(_ADOPT)
