@@ -141,16 +141,16 @@ def check_validation(says: ValidationStatement, key: EndorsedKey, nonce: str, pr
     check_fresh(says.issued_at, now)
     if now >= says.expires_at:
         raise Refused("stale", f"the answer of {says.validator} has expired")
-    # 2. It speaks of this key of this device.
+    # 2. Key and device are in force.
+    if says.status != "in-force" or says.device_status != "in-force":
+        what = f"the {says.subject} is {says.status}, its device {says.device_status}"
+        raise Refused("validation-failed", f"{says.validator} says: {what}")
+    # 3. It speaks of exactly this key, of a device of this provider.
     endorsed = key.endorsement
     if (says.subject, says.key_id, says.device) != (endorsed.purpose, endorsed.key_id, endorsed.device):
         raise Refused("validation-failed", f"{says.validator} speaks of another key or device")
     if says.public_key_digest != digest(key.key.raw):
         raise Refused("validation-failed", f"{says.validator} knows other bytes under this key's name")
-    # 3. Key and device are in force, and this provider's.
-    if says.status != "in-force" or says.device_status != "in-force":
-        what = f"the {says.subject} is {says.status}, its device {says.device_status}"
-        raise Refused("validation-failed", f"{says.validator} says: {what}")
     if says.provider != provider:
         raise Refused("validation-failed", f"{says.validator} names provider {says.provider!r}, not {provider!r}")
     if (says.not_before or now) > now or (says.not_after or now + 1) <= now:

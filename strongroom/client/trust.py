@@ -111,7 +111,7 @@ def _endorsed(
 
 def _ask_manufacturer(connection: Connection, key: EndorsedKey, now: int) -> Signed[ValidationStatement]:
     nonce = new_nonce()
-    question = {"nonce": nonce, "subject": "vendor-key", "key_id": key.key_id}
+    question = {"nonce": nonce, "subject": "vendor-key", "key_id": key.key_id, "mode": key.mode}
     with connection.manufacturer() as manufacturer:
         token = manufacturer.post("/v1/validation", question, _StatementAnswer).statement
     roots = connection.home.manufacturer_roots()

@@ -78,6 +78,7 @@ CATALOGUE: dict[str, Problem] = {
     "ciphertext-invalid": Problem(400, "The ciphertext cannot be opened with this key and these parameters."),
     "payload-invalid": Problem(400, "The payload does not fit the mechanism, for instance in its length."),
     # Quorum
+    "card-pin-wrong": Problem(403, "The PIN does not open this card file, or the file was altered."),
     "officer-unknown": Problem(403, "This card is not an enrolled officer's card of the class that is needed."),
     "action-unknown": Problem(404, "There is no such open action: it was executed, withdrawn or never opened."),
     "action-expired": Problem(409, "The action has expired. Request it again."),
