@@ -129,6 +129,9 @@ def _write(response: falcon.Response, value: Any) -> None:
 def _render(_request: falcon.Request, response: falcon.Response, error: Exception, _params: dict[str, Any]) -> None:
     """Every refusal and failure as problem details (RFC 9457) with a code of the catalogue."""
     match error:
+        case sqlite3.DatabaseError() | Refused(code="configuration"):
+            logger.error("the store cannot be used: %s", error)
+            refused = Refused("unavailable")
         case Refused():
             refused = error
         case falcon.HTTPNotFound():
@@ -138,9 +141,6 @@ def _render(_request: falcon.Request, response: falcon.Response, error: Exceptio
             response.set_headers(error.headers or {})
         case falcon.HTTPError():
             refused = Refused("malformed", error.title)
-        case sqlite3.OperationalError():
-            logger.error("the register cannot be used: %s", error)
-            refused = Refused("unavailable")
         case _:
             logger.error("an unforeseen error", exc_info=error)
             refused = Refused("internal")
