@@ -22,6 +22,11 @@ class FrameBuffer:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def empty(self) -> bool:
+        """Whether no part of a frame is waiting for its rest."""
+        return not self._buffer
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Add `data`; yield the body of each frame that is now complete. Raises `Refused("too-large")`."""
         self._buffer += data

@@ -33,6 +33,14 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def encode(self) -> bytes:
         return canonical_json(self)
 
+    def state_at(self, now: int) -> Literal["pre-activation", "active", "deactivated"]:
+        """Where in its cryptoperiod a key under these terms is (SP 800-57 part 1, §7)."""
+        if self.not_before is not None and now < self.not_before:
+            return "pre-activation"
+        if self.not_after is not None and now >= self.not_after:
+            return "deactivated"
+        return "active"
+
 
 def new_salt() -> str:
     return b64u(secrets.token_bytes(16))

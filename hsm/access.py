@@ -1,0 +1,31 @@
+"""A partition's access list as it is looked up: which principal may do what."""
+
+from hsm.records import Partition
+from strongroom.protocol import jws
+from strongroom.protocol.access import AccessList, Principal
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.errors import Refused
+
+
+class Access:
+    """The access list of one partition record. It was checked when the owner put it in force."""
+
+    def __init__(self, partition: Partition) -> None:
+        listed: list[Principal] = []
+        if partition.document:
+            listed = jws.read_unverified(partition.document, AccessList).principals
+        self._principals = {one.principal: one for one in listed}
+
+    def check(self, principal: str, right: str) -> None:
+        """Raise `Refused("access-denied")` unless `principal` has `right`."""
+        entry = self._principals.get(principal)
+        if entry is None or right not in entry.rights:
+            raise Refused("access-denied", f"{right} is not granted")
+
+    def device(self, fingerprint: str, right: str) -> PublicCredential:
+        """The listed credential of a device with `right`. Raises `Refused("device-not-listed" | "access-denied")`."""
+        entry = self._principals.get(f"device:{fingerprint}")
+        if entry is None or entry.credential is None:
+            raise Refused("device-not-listed")
+        self.check(entry.principal, right)
+        return entry.credential

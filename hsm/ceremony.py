@@ -1,0 +1,152 @@
+"""From a blank device to a sealed one: identity, certificate, and the ceremony that makes a world."""
+
+import os
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from hsm import records as r
+from hsm import splitting
+from hsm.device import Device
+from hsm.dispatch import ANY_STATE, ANYONE, CONSOLE, handles
+from hsm.keytree import KeyTree, storage_root
+from hsm.records import Records
+from strongroom.protocol import certificates, commands
+from strongroom.protocol.admin_actions import Officer, check_thresholds
+from strongroom.protocol.encoding import b64u, make_id
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.log import WORLD_LOG
+from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
+from strongroom.protocol.statements import CeremonyTranscript, Endorsement
+
+
+@handles(commands.Status, states=ANY_STATE, callers=ANYONE)
+def status(device: Device, _command: commands.Status) -> commands.StatusReply:
+    unsealing = device.records.get("device/unsealing", r.Unsealing)
+    parts = device.attempt.parts if device.attempt else {}
+    return commands.StatusReply(
+        state=device.state,
+        mode=device.mode,
+        device=device.device_id,
+        world=device.world,
+        boot_epoch=device.boot_epoch,
+        unseal_progress=len({unsealing.names[card] for card in parts}) if unsealing else 0,
+        unseal_threshold=unsealing.threshold if unsealing else 0,
+        workers=device.worker_pids(),
+        version=device.measurement,
+    )
+
+
+@handles(commands.MakeIdentity, states=("blank",), callers=CONSOLE)
+def make_identity(device: Device, _command: commands.MakeIdentity) -> commands.MakeIdentityReply:
+    """Make the identity key and a PKCS#10 request (RFC 2986) for it; asked again, the same."""
+    kept = device.records.get("device/identity", r.Identity)
+    if kept is None:
+        key = Ed25519PrivateKey.generate()
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, certificates.device_id(key.public_key()))])
+        csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, None)
+        kept = r.Identity(key.private_bytes_raw(), csr.public_bytes(Encoding.PEM).decode())
+        with device.records.transaction() as changes:
+            changes.put("device/identity", kept)
+        device.identity = key
+    return commands.MakeIdentityReply(kept.csr)
+
+
+@handles(commands.InstallCertificate, states=("blank",), callers=CONSOLE)
+def install_certificate(device: Device, command: commands.InstallCertificate) -> commands.Done:
+    """Take the manufacturer's certificate for the identity key. From here on the device has a mode and an issuer."""
+    if device.identity is None:
+        raise Refused("hsm-wrong-state", "make the identity first")
+    try:
+        certificate = x509.load_pem_x509_certificate(command.certificate.encode())
+        root = x509.load_pem_x509_certificate(command.root.encode())
+    except ValueError:
+        raise Refused("certificate-invalid", "not PEM certificates") from None
+    certified = certificates.verify_certificate(certificate, [root], "device", device.now())
+    if certified.device_id != device.device_id:
+        raise Refused("certificate-invalid", "for another device")
+    with device.records.transaction() as changes:
+        changes.put("device/certificate", r.Certificate(command.certificate, command.root))
+    device.certificate, device.root = certificate, root
+    return commands.Done()
+
+
+@handles(commands.Initialise, states=("manufactured", "sealed"), callers=CONSOLE)
+def initialise(device: Device, command: commands.Initialise) -> commands.InitialiseReply:
+    """The ceremony. Asked again before the first unsealing with the same officers, the same answer (none is lost)."""
+    request = msgspec.msgpack.encode(command)
+    kept = device.records.get("device/unsealing", r.Unsealing)
+    if kept is not None:
+        if kept.request != request or not kept.reply:
+            raise Refused("hsm-wrong-state", "the device was initialised before")
+        return msgspec.msgpack.decode(kept.reply, type=commands.InitialiseReply)
+    # 1. The officers' rules are sound.
+    officers = [
+        Officer(name=one.name, officer_class=one.officer_class, credential=one.credential, enrolled_epoch=1)
+        for one in command.officers
+    ]
+    check_thresholds(officers, command.thresholds, development=device.mode == "development")
+    # 2. The world: its key, and the unseal secret that together with the device secret protects it.
+    world, world_key, unseal_secret = make_id("wd_"), os.urandom(32), os.urandom(32)
+    names = {one.credential.fingerprint: one.name for one in command.officers if one.officer_class == "security"}
+    threshold = command.thresholds["security"]
+    parts, wraps = splitting.split(unseal_secret, names, threshold, world)
+    root_tree = KeyTree(device.device_secret(), storage_root(unseal_secret, device.device_secret()))
+    # 3. Each part goes to its card, sealed to the card's own key.
+    sealed_parts = {
+        one.credential.fingerprint: RecipientPublicKey.from_text(one.sealing_key).seal(
+            parts[one.credential.fingerprint],
+            commands.unseal_part_info(world, one.credential.fingerprint),
+        )
+        for one in command.officers
+        if one.officer_class == "security"
+    }
+    # 4. A transcript of what was made, for everyone present.
+    transcript = CeremonyTranscript(
+        device=device.device_id,
+        mode=device.mode,
+        world=world,
+        officers={one.credential.fingerprint: one.officer_class for one in officers},
+        thresholds=command.thresholds,
+        measurement=device.measurement,
+        issued_at=device.now(),
+    )
+    reply = commands.InitialiseReply(world, sealed_parts, device.sign(transcript))
+    unsealing = r.Unsealing(
+        world=world,
+        threshold=threshold,
+        wraps=wraps,
+        commitments={card: splitting.commitment(part, card, world) for card, part in parts.items()},
+        names=names,
+        world_key=root_tree.seal("world-key", world_key),
+        request=request,
+        reply=msgspec.msgpack.encode(reply),
+    )
+    # 5. All of it is written together; the world's first records are sealed under its key.
+    unlocked = Records(device.records.store, KeyTree(device.device_secret(), world_key), device.generations)
+    with unlocked.transaction() as changes:
+        changes.put("device/unsealing", unsealing)
+        changes.put("world/officers", r.Officers(1, officers, command.thresholds))
+        for purpose in ("vendor-key", "provider-key"):
+            key = RecipientPrivateKey.generate()
+            key_id = key.public().key_id("vk_" if purpose == "vendor-key" else "pk_")
+            endorsement = Endorsement(
+                device=device.device_id,
+                purpose="vendor-key" if purpose == "vendor-key" else "provider-key",
+                key_id=key_id,
+                public_key=b64u(key.public().raw),
+                issued_at=device.now(),
+            )
+            changes.put(f"world/{purpose}s/{key_id}", r.WrappingKey(key.raw, device.sign(endorsement)))
+        changes.log(
+            WORLD_LOG,
+            epoch=device.boot_epoch,
+            time=device.now(),
+            event="world:initialise",
+            details={"transcript": reply.transcript},
+        )
+    device.world = world
+    return reply

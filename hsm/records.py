@@ -1,0 +1,171 @@
+"""Records as the rest of the device sees them: typed values by path, sealed on the way to the store.
+
+`RECORDS` in the comments beside each struct are their paths.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from hsm.keytree import KeyTree
+from hsm.shared import Generations
+from hsm.store import Store
+from strongroom.protocol.admin_actions import Officer
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.encoding import canonical_json
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.log import ADMIN_LANE, GENESIS, WORLD_LOG, Entry, next_head
+
+T = TypeVar("T")
+
+
+class Identity(msgspec.Struct, frozen=True):  # device/identity
+    private_key: bytes
+    csr: str
+
+
+class Certificate(msgspec.Struct, frozen=True):  # device/certificate
+    certificate: str
+    root: str
+
+
+class Boot(msgspec.Struct, frozen=True):  # device/boot
+    epoch: int
+
+
+class Unsealing(msgspec.Struct, frozen=True):  # device/unsealing
+    """How K parts give the world key: a wrap of the unseal secret for each set of K officers' cards.
+
+    `request` and `reply` of the ceremony are kept until the first unsealing, so that a lost answer can be asked again.
+    """
+
+    world: str
+    threshold: int
+    wraps: dict[str, bytes]
+    commitments: dict[str, bytes]
+    names: dict[str, str]
+    world_key: bytes
+    request: bytes
+    reply: bytes
+
+
+class Officers(msgspec.Struct, frozen=True):  # world/officers
+    epoch: int
+    officers: list[Officer]
+    thresholds: dict[str, int]
+
+
+class WrappingKey(msgspec.Struct, frozen=True):  # world/vendor-keys/ID, world/provider-keys/ID
+    private_key: bytes
+    endorsement: str
+    in_force: bool = True
+
+
+class OpenedAction(msgspec.Struct, frozen=True):  # world/actions/DIGEST
+    action: bytes
+    executed: bool = False
+    result: str = ""
+
+
+class Partition(msgspec.Struct, frozen=True):  # partitions/ID
+    """`document` is the signed access list in force (empty: none yet); `owners` are in force either way."""
+
+    tenant: str
+    defined_by: str
+    owners: list[PublicCredential]
+    version: int = 0
+    document: str = ""
+
+
+class Import(msgspec.Struct, frozen=True):  # partitions/ID/imports/ID
+    header_digest: str
+    receipt: str
+
+
+class Name(msgspec.Struct, frozen=True):  # partitions/ID/names/NAME
+    key: str
+
+
+class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
+    receipt: str
+    name: str
+    version: int
+    terms: bytes
+    material: bytes
+
+
+class Uses(msgspec.Struct, frozen=True):  # partitions/ID/uses/KEY
+    """How many encryptions workers have reserved of an AES-GCM key."""
+
+    reserved: int
+
+
+class Head(msgspec.Struct, frozen=True):  # world/log-head, partitions/ID/log-head
+    """Count and head of the administrative chain; `checkpoint` is the digest of the newest signed checkpoint."""
+
+    count: int = 0
+    head: bytes = GENESIS
+    checkpoint: str = ""
+
+
+class Records:
+    """Reads and writes of typed records; one of these for each process."""
+
+    def __init__(self, store: Store, keys: KeyTree, generations: Generations) -> None:
+        self.store = store
+        self.keys = keys
+        self.generations = generations
+
+    def get(self, path: str, type_: type[T]) -> T | None:
+        sealed = self.store.read(path)
+        return None if sealed is None else msgspec.msgpack.decode(self.keys.open(path, sealed), type=type_)
+
+    def need(self, path: str, type_: type[T]) -> T:
+        """As `get`; raises `Refused("not-found")` where there is none."""
+        value = self.get(path, type_)
+        if value is None:
+            raise Refused("not-found")
+        return value
+
+    @contextmanager
+    def transaction(self) -> Iterator["Changes"]:
+        """Writes that are flushed together; afterwards, and before anyone is answered, caches are told."""
+        changes = Changes(self)
+        with self.store.transaction():
+            yield changes
+        for path in changes.paths:
+            self.generations.moved(path)
+
+
+class Changes:
+    """The writes of one transaction."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.paths: list[str] = []
+
+    def put(self, path: str, value: msgspec.Struct) -> None:
+        self._records.store.write(path, self._records.keys.seal(path, msgspec.msgpack.encode(value)))
+        self.paths.append(path)
+
+    def log(self, partition: str, *, epoch: int, time: int, event: str, **fields: Any) -> int:
+        """Append an entry to the administrative chain of `partition` (or of the world). Returns its number."""
+        head_path = log_head_path(partition)
+        head = self._records.get(head_path, Head) or Head()
+        entry = canonical_json(
+            Entry(partition=partition, lane=ADMIN_LANE, n=head.count + 1, epoch=epoch, time=time, event=event, **fields)
+        )
+        self._records.store.append(partition, head.count + 1, entry)
+        self.put(head_path, replaced(head, count=head.count + 1, head=next_head(head.head, entry)))
+        return head.count + 1
+
+
+def log_head_path(partition: str) -> str:
+    return "world/log-head" if partition == WORLD_LOG else f"partitions/{partition}/log-head"
+
+
+def replaced(value: T, **changes: Any) -> T:
+    """A copy of a record with some fields changed."""
+    return msgspec.structs.replace(value, **changes)  # type: ignore[type-var]

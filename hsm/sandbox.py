@@ -1,0 +1,74 @@
+"""What the process gives up before it serves: core dumps, being read by others, privileges, network, most of the files.
+
+Host root is beyond this (README, what an emulator cannot do). Sources: prctl(2), landlock(7), capabilities(7),
+mlockall(2).
+"""
+
+import ctypes
+import logging
+import os
+import resource
+import struct
+import sys
+from pathlib import Path
+
+logger = logging.getLogger("hsm")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+_MLOCK_ALL = 1 | 2 | 4  # current, future, on fault
+_SYS_CREATE, _SYS_ADD, _SYS_RESTRICT = 444, 445, 446
+_READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read directory
+_NETWORK = 1 << 0 | 1 << 1  # bind and connect TCP
+_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}  # from 5 on: (1 << 16) - 1
+
+
+def seal_process(*, writable: list[Path]) -> None:
+    """Give up what can be given up, and say in the log what could not. `writable` folders stay usable."""
+    # 1. No core dumps, and no reading of this memory by other processes of the same user.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _require(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
+    _require(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
+    # 2. Memory stays out of swap, where the limits allow it.
+    if os.geteuid() == 0:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    lock_memory()
+    # 3. Only its own files, and no network.
+    _landlock(writable)
+    # 4. No capabilities, also for root.
+    header, data = struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *[0] * 6)
+    _require(_libc.capset(header, data), "capset")
+
+
+def lock_memory() -> None:
+    """mlockall for this process; a fork does not inherit it, so each worker calls it too."""
+    if _libc.mlockall(_MLOCK_ALL) != 0:
+        logger.warning("memory cannot be locked (RLIMIT_MEMLOCK): it might be swapped out")
+
+
+def _landlock(writable: list[Path]) -> None:
+    abi = _libc.syscall(_SYS_CREATE, None, 0, 1)
+    if abi < 1:
+        logger.warning("this kernel has no Landlock: file and network access are not confined")
+        return
+    everything = _BY_ABI.get(abi, (1 << 16) - 1)
+    attribute = struct.pack("QQ", everything, _NETWORK) if abi >= 4 else struct.pack("Q", everything)
+    ruleset = _libc.syscall(_SYS_CREATE, attribute, len(attribute), 0)
+    _require(-1 if ruleset < 0 else 0, "landlock_create_ruleset")
+    source = Path(__file__).resolve().parent.parent
+    readable = {Path(sys.prefix), Path(sys.base_prefix), source / "hsm", source / "strongroom"}
+    readable |= {Path(one) for one in ("/usr", "/lib", "/lib64", "/etc")}
+    for path, rights in [*((one, _READ) for one in readable), *((one, everything) for one in writable)]:
+        if not path.exists():
+            continue
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        rule = struct.pack("=Qi", rights, descriptor)
+        _require(_libc.syscall(_SYS_ADD, ruleset, 1, rule, 0), "landlock_add_rule")
+        os.close(descriptor)
+    _require(_libc.syscall(_SYS_RESTRICT, ruleset, 0), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+def _require(result: int, what: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)

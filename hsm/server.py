@@ -1,0 +1,172 @@
+"""The parent process: accepts connections, answers the administrative lane, and passes operations to the workers."""
+
+import logging
+import selectors
+import signal
+import socket
+import struct
+from pathlib import Path
+
+import msgspec
+
+from hsm import ceremony, imports, log, partitions, quorum, trust, unsealing  # noqa: F401  (they declare handlers)
+from hsm.device import Device
+from hsm.dispatch import dispatch, handles
+from hsm.log import log_recovery
+from hsm.workers import Worker, Workers
+from strongroom.protocol import commands
+from strongroom.protocol.commands import Caller, Hello, OperationReply, Reply, refusal
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.frames import FrameBuffer, pack
+
+_PEERCRED = struct.Struct("3i")
+SEND_TIMEOUT = 10.0
+logger = logging.getLogger("hsm")
+
+
+@handles(commands.SessionRequest, states=("operational",), callers=("portal",))
+def session(device: Device, _command: commands.SessionRequest) -> commands.SessionReply:
+    """The session in which instructions are to be signed now."""
+    return commands.SessionReply(device.sessions.current(), device.device_id)
+
+
+class CallerConnection:
+    """A connection that the parent serves. Its lane is unknown until its `Hello`."""
+
+    def __init__(self, sock: socket.socket, uid: int) -> None:
+        self.sock = sock
+        self.uid = uid
+        self.buffer = FrameBuffer()
+        self.hello: Hello | None = None
+
+
+class Server:
+    """`allowed` maps each kind of caller to the user ids that may be one."""
+
+    def __init__(self, device: Device, path: Path, *, workers: int, allowed: dict[Caller, set[int]]) -> None:
+        self._device = device
+        self._allowed = allowed
+        self._selector = selectors.EpollSelector()
+        self._callers: set[CallerConnection] = set()
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        path.chmod(0o666 if len(set().union(*allowed.values())) > 1 else 0o600)
+        self._listener.listen(128)
+        self._path = path
+        self.workers = Workers(device, workers, self._close_in_child)
+        device.worker_pids = lambda: [one.pid for one in self.workers.all.values()]
+        device.worker_heads = self.workers.heads
+        device.on_gap = lambda lane, gap: log_recovery(device, lane, gap)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        wake_read, wake_write = socket.socketpair()
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        self._selector.register(wake_read, selectors.EVENT_READ, None)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._listener)
+        logger.info("%s device, %s, serving %s", self._device.mode, self._device.state, self._path)
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    self.workers.stop()
+                    self._path.unlink(missing_ok=True)
+                    return
+                if isinstance(key.data, Worker):
+                    self._restart(key.data)
+                elif isinstance(key.data, CallerConnection):
+                    self._serve(key.data)
+                else:
+                    self._accept()
+
+    def _accept(self) -> None:
+        sock, _ = self._listener.accept()
+        sock.settimeout(SEND_TIMEOUT)
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
+        caller = CallerConnection(sock, _PEERCRED.unpack(credentials)[1])
+        self._callers.add(caller)
+        self._selector.register(sock, selectors.EVENT_READ, caller)
+
+    def _serve(self, caller: CallerConnection) -> None:
+        try:
+            data = caller.sock.recv(262_144)
+            frames = list(caller.buffer.feed(data)) if data else []
+            for frame in frames:
+                self._answer(caller, frame)
+        except (OSError, Refused):
+            data = b""
+        if not data:
+            self._drop(caller)
+
+    def _answer(self, caller: CallerConnection, frame: bytes) -> None:
+        if caller.hello is None:
+            reply = self._welcome(caller, frame)
+            caller.sock.sendall(pack(msgspec.msgpack.encode(reply)))
+            if reply.code:
+                raise Refused(reply.code)
+            if caller.hello is not None and caller.hello.lane == "operations" and self._device.unsealed:
+                self._start_workers()
+                self._hand_over(caller)
+        elif caller.hello.lane == "operations":
+            # Only a device that is not operational, or has lost its workers, answers this lane itself.
+            code = {"sealed": "hsm-sealed", "operational": "unavailable"}.get(self._device.state, "hsm-wrong-state")
+            caller.sock.sendall(pack(msgspec.msgpack.encode(OperationReply(**refusal(Refused(code))))))
+        else:
+            was_unsealed = self._device.unsealed
+            reply = dispatch(self._device, caller.hello.caller, frame)
+            if self._device.unsealed and not was_unsealed:
+                self._open_operations()
+            caller.sock.sendall(pack(msgspec.msgpack.encode(reply)))
+
+    def _welcome(self, caller: CallerConnection, frame: bytes) -> Reply:
+        try:
+            hello = msgspec.msgpack.decode(frame, type=Hello)
+            if caller.uid not in self._allowed[hello.caller]:
+                raise Refused("caller-refused", "this process may not be that caller")
+        except msgspec.DecodeError:
+            return Reply(**refusal(Refused("malformed", "a connection begins with a hello")))
+        except Refused as error:
+            return Reply(**refusal(error))
+        caller.hello = hello
+        return Reply()
+
+    def _open_operations(self) -> None:
+        self._start_workers()
+        for caller in [one for one in self._callers if one.hello and one.hello.lane == "operations"]:
+            self._hand_over(caller)
+
+    def _hand_over(self, caller: CallerConnection) -> None:
+        if not self.workers.all:
+            return
+        self._selector.unregister(caller.sock)
+        self._callers.discard(caller)
+        if caller.buffer.empty:
+            self.workers.pass_on(caller.sock)
+        else:
+            caller.sock.close()
+
+    def _start_workers(self) -> None:
+        """Start the workers that are missing; where that fails it is tried again with the next caller."""
+        for worker in self.workers.start():
+            self._selector.register(worker.control, selectors.EVENT_READ, worker)
+
+    def _restart(self, worker: Worker) -> None:
+        self._selector.unregister(worker.control)
+        self.workers.forget(worker)
+        self._start_workers()
+
+    def _drop(self, caller: CallerConnection) -> None:
+        if caller in self._callers:
+            self._callers.discard(caller)
+            self._selector.unregister(caller.sock)
+        caller.sock.close()
+
+    def _close_in_child(self) -> None:
+        self._selector.close()
+        self._listener.close()
+        for caller in self._callers:
+            caller.sock.close()
+        signal.set_wakeup_fd(-1)

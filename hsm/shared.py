@@ -1,0 +1,116 @@
+"""Memory that all processes of the device share: which records changed, and which nonces were used.
+
+Both live in anonymous mappings made before the workers are forked, so nothing of them is ever on a disk.
+"""
+
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from strongroom.protocol.encoding import b64u, from_b64u
+from strongroom.protocol.errors import Refused
+
+_U64 = struct.Struct("<Q")
+
+
+class Generations:
+    """A counter for each of many slots of record paths: a cached record is good while its slot has not moved.
+
+    Only the administrative writer moves them, after its commit and before its answer, so that whoever has seen
+    the answer never meets an older record.
+    """
+
+    _SLOTS = 65_536
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, self._SLOTS * 8)
+
+    def of(self, path: str) -> int:
+        return int(_U64.unpack_from(self._memory, self._slot(path))[0])
+
+    def moved(self, path: str) -> None:
+        _U64.pack_into(self._memory, self._slot(path), self.of(path) + 1)
+
+    def _slot(self, path: str) -> int:
+        return zlib.crc32(path.encode()) % self._SLOTS * 8
+
+
+class Sessions:
+    """The sessions in which signed instructions are accepted, and the nonces used in them: each serves once.
+
+    A session ends after `LIFETIME` seconds of monotonic time, or when its table is half full; the one before is still
+    accepted for as long. So memory is bounded, no wall clock decides, and nothing survives a restart of the device.
+    """
+
+    LIFETIME = 600.0
+    _SLOT = 16
+    _HEADER = struct.Struct("<16s16sdQ")  # current id, previous id, start of the current, nonces in the current
+
+    def __init__(self, slots: int = 1 << 20) -> None:
+        self._slots = slots
+        self._memory = mmap.mmap(-1, self._HEADER.size + 2 * slots * self._SLOT)
+        self._lock = os.memfd_create("strongroom-nonces", os.MFD_CLOEXEC)
+        self._rotate(b"\x00" * 16)
+
+    def current(self) -> str:
+        """The session to sign in now."""
+        with self._locked():
+            return b64u(self._refresh()[0])
+
+    def use(self, session: str, signer: str, nonce: str) -> None:
+        """Use `nonce` up. Raises `Refused`: `session-stale`, `instruction-replayed`, `instruction-mismatch`."""
+        if not 16 <= len(nonce) <= 128:
+            raise Refused("instruction-mismatch", "a nonce has 16 to 128 characters")
+        wanted = from_b64u(session, "session-stale")
+        mark = hashlib.sha256(f"{signer}\x00{nonce}".encode()).digest()[: self._SLOT]
+        with self._locked():
+            current, previous, _, _ = self._refresh()
+            if wanted not in (current, previous) or not any(wanted):
+                raise Refused("session-stale")
+            self._insert(wanted, mark, fresh=wanted == current)
+
+    def _insert(self, session: bytes, mark: bytes, *, fresh: bool) -> None:
+        base = self._table(session)
+        index = int.from_bytes(mark[:8], "little") % self._slots
+        while True:
+            place = base + index * self._SLOT
+            found = self._memory[place : place + self._SLOT]
+            if found == mark:
+                raise Refused("instruction-replayed")
+            if not any(found):
+                break
+            index = (index + 1) % self._slots
+        self._memory[place : place + self._SLOT] = mark
+        current, previous, started, count = self._HEADER.unpack_from(self._memory)
+        # The previous session's table still fills: it counts too, or it might run full.
+        self._HEADER.pack_into(self._memory, 0, current, previous, started, count + 1)
+
+    def _refresh(self) -> tuple[bytes, bytes, float, int]:
+        current, _, started, count = self._HEADER.unpack_from(self._memory)
+        if time.monotonic() - started > self.LIFETIME or count > self._slots // 4:
+            self._rotate(current)
+        return self._HEADER.unpack_from(self._memory)
+
+    def _rotate(self, previous: bytes) -> None:
+        current = os.urandom(15) + bytes([~previous[15] & 1])  # the last bit says which of the two tables
+        base = self._table(current)
+        self._memory[base : base + self._slots * self._SLOT] = bytes(self._slots * self._SLOT)
+        self._HEADER.pack_into(self._memory, 0, current, previous, time.monotonic(), 0)
+
+    def _table(self, session: bytes) -> int:
+        return self._HEADER.size + (session[15] & 1) * self._slots * self._SLOT
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # A record lock belongs to the process and falls with it, however it dies.
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)

@@ -1,0 +1,68 @@
+"""What survives: one SQLite file of sealed records and the administrative log, changed in whole transactions.
+
+A commit is flushed to the disk before it returns (WAL, `synchronous=FULL`), so a kill or a power failure loses nothing
+that was confirmed. Paths and log entries are readable by the provider, records are not. Workers read by connections
+of their own, opened after the fork.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS record (path TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entry (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, partition TEXT NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (partition, n)
+);
+"""
+
+
+class Store:
+    """Records by path, and the administrative log in the order written."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(file, isolation_level=None, timeout=10)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "secure_delete=ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside are committed together, or not at all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def read(self, path: str) -> bytes | None:
+        row = self._db.execute("SELECT sealed FROM record WHERE path = ?", (path,)).fetchone()
+        return None if row is None else row[0]
+
+    def paths(self, folder: str) -> list[str]:
+        """Paths of the records directly in `folder` (which ends with a slash)."""
+        rows = self._db.execute(
+            "SELECT path FROM record WHERE path >= ? AND path < ? AND instr(substr(path, ?), '/') = 0 ORDER BY path",
+            (folder, folder[:-1] + "0", len(folder) + 1),
+        )
+        return [row[0] for row in rows]
+
+    def write(self, path: str, sealed: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (path, sealed))
+
+    def append(self, partition: str, n: int, body: bytes) -> None:
+        self._db.execute("INSERT INTO entry (partition, n, body) VALUES (?, ?, ?)", (partition, n, body))
+
+    def entries_after(self, position: int, limit: int) -> list[tuple[int, str, int, bytes]]:
+        """(position, partition, n, entry) of the administrative log after `position`."""
+        return self._db.execute(
+            "SELECT position, partition, n, body FROM entry WHERE position > ? ORDER BY position LIMIT ?",
+            (position, limit),
+        ).fetchall()
