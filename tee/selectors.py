@@ -1,9 +1,116 @@
-"""Reads of devices, published keys, imports and keys."""
+"""Reads of devices, published keys, imports and keys; and what is asked of the device without changing anything."""
 
-from strongroom.protocol.commands import Status, StatusReply
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from strongroom.protocol.commands import (
+    Attest,
+    AttestReply,
+    SessionReply,
+    SessionRequest,
+    ShowAccess,
+    ShowAccessReply,
+    Status,
+    StatusReply,
+)
+from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
+from tee.models import Device, Import, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
+from tenants.models import Partition, Tenant
+from tenants.scoping import tenant_scope
+from tenants.selectors import defined_partition
 
 
 def device_state() -> str:
     """The device's state now. Raises `Refused("hsm-unreachable")`."""
     return secure_module().call(Status(), StatusReply).state
+
+
+def trust() -> list[dict[str, Any]]:
+    """The devices in force with their certificates and the endorsements of their published keys."""
+
+    def endorsements(model: type[PublishedKey], device: Device) -> list[str]:
+        keys = model._default_manager.filter(device=device, status=PublishedStatus.IN_FORCE)
+        return list(keys.values_list("endorsement", flat=True))
+
+    return [
+        {
+            "device": device.device_id,
+            "world": device.world,
+            "mode": device.mode,
+            "certificate": device.certificate,
+            "vendor_keys": endorsements(VendorKey, device),
+            "provider_keys": endorsements(ProviderKey, device),
+        }
+        for device in Device.objects.filter(status=PublishedStatus.IN_FORCE).order_by("id")
+    ]
+
+
+def device_key(device_id: str) -> Ed25519PublicKey:
+    """The identity key of a registered device. Raises `Refused("wrong-device")`."""
+    device = Device.objects.filter(device_id=device_id).first()
+    if device is None:
+        raise Refused("wrong-device", "no such device is registered")
+    key = x509.load_pem_x509_certificate(device.certificate.encode()).public_key()
+    if not isinstance(key, Ed25519PublicKey):
+        raise Refused("certificate-invalid")
+    return key
+
+
+def attestation(*, tenant: Tenant, partition_id: str, nonce: str) -> str:
+    """The device's attestation of a partition of the tenant. Raises `Refused("not-found")` and what the device says."""
+    defined_partition(tenant=tenant, partition_id=partition_id)
+    return secure_module().call(Attest(nonce=nonce, partition=partition_id), AttestReply).attestation
+
+
+def access_list(*, tenant: Tenant, partition_id: str) -> dict[str, Any]:
+    """The access list in force. Raises `Refused("not-found")` and what the device says."""
+    defined_partition(tenant=tenant, partition_id=partition_id)
+    reply = secure_module().call(ShowAccess(partition=partition_id), ShowAccessReply)
+    owners = [msgspec.to_builtins(owner) for owner in reply.owners]
+    return {"version": reply.version, "document": reply.document, "owners": owners}
+
+
+def session(*, tenant: Tenant, partition_id: str) -> SessionReply:
+    """The device's session for signed instructions to a partition of the tenant."""
+    defined_partition(tenant=tenant, partition_id=partition_id)
+    return secure_module().call(SessionRequest(), SessionReply)
+
+
+def find_import(*, tenant: Tenant, import_id: str) -> Import:
+    """One import as last known. Raises `Refused("not-found")`."""
+    with tenant_scope(tenant):
+        row = Import.objects.select_related("partition").filter(tenant=tenant, import_id=import_id).first()
+    if row is None:
+        raise Refused("not-found")
+    return row
+
+
+def keys(*, tenant: Tenant) -> list[Key]:
+    """The tenant's keys in all its partitions, oldest first."""
+    with tenant_scope(tenant):
+        return list(Key.objects.select_related("partition").filter(tenant=tenant))
+
+
+def key(*, tenant: Tenant, reference: str) -> Key:
+    """One key by its id, or by its name where only one partition has a key of that name.
+
+    Raises `Refused`: `not-found`, `conflict` for a name that several partitions use.
+    """
+    with tenant_scope(tenant):
+        of_tenant = Key.objects.select_related("partition").filter(tenant=tenant)
+        found = list(of_tenant.filter(key_id=reference)) or list(of_tenant.filter(name=reference)[:2])
+    if not found:
+        raise Refused("not-found")
+    if len(found) > 1:
+        raise Refused("conflict", "several partitions have a key of that name: use the key's id")
+    return found[0]
+
+
+def defined_partitions() -> list[Partition]:
+    """Every tenant's defined partitions: the provider's own view."""
+    of_all = Partition.objects.using("provider").select_related("tenant")
+    return list(of_all.filter(status=Partition.Status.DEFINED))

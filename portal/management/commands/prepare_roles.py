@@ -10,14 +10,31 @@ from psycopg import sql
 
 from tenants.roles import APP, CREATE_ROLES, PROVIDER
 
-PROVIDER_ONLY = {"quorum"}
-"""Applications whose tables the tenants' role has no business with."""
+EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
+READ = "SELECT"
 
-PROVIDER_WRITES = {"quorum", "audit"}
-"""Applications whose tables officers and the log copier write."""
+APP_EXCEPTIONS = {
+    "quorum": "",
+    "audit_lanecursor": "",
+    "audit_logentry": READ,
+    "audit_portalevent": "SELECT, INSERT",
+    "tee_device": READ,
+    "tee_vendorkey": READ,
+    "tee_providerkey": READ,
+}
+"""By application or table: where the tenants' role may not do everything."""
 
-PROVIDER_UPDATES = {"tenants_partition", "tee_import", "tee_key"}
-"""Tenant tables in which officers' and settling work changes rows."""
+PROVIDER_EXCEPTIONS = {
+    "quorum": EVERYTHING,
+    "audit_lanecursor": EVERYTHING,
+    "audit_logentry": "SELECT, INSERT, UPDATE",
+    "audit_portalevent": "SELECT, INSERT",
+    "tee_device": EVERYTHING,
+    "tee_vendorkey": EVERYTHING,
+    "tee_providerkey": EVERYTHING,
+    "tenants_partition": "SELECT, UPDATE",
+}
+"""By application or table: where the officers' and log copier's role may do more than read."""
 
 
 class Command(BaseCommand):
@@ -48,12 +65,7 @@ class Command(BaseCommand):
 
 
 def _rights(label: str, table: str) -> list[tuple[str, str]]:
-    everything = "SELECT, INSERT, UPDATE, DELETE"
-    app = "" if label in PROVIDER_ONLY else everything
-    if label in PROVIDER_WRITES:
-        provider = everything
-    elif table in PROVIDER_UPDATES:
-        provider = "SELECT, INSERT, UPDATE"
-    else:
-        provider = "SELECT"
-    return [(APP, app), (PROVIDER, provider)]
+    return [
+        (APP, APP_EXCEPTIONS.get(table, APP_EXCEPTIONS.get(label, EVERYTHING))),
+        (PROVIDER, PROVIDER_EXCEPTIONS.get(table, PROVIDER_EXCEPTIONS.get(label, READ))),
+    ]

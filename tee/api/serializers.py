@@ -1,0 +1,109 @@
+"""Bodies of this package's part of the REST interface."""
+
+import base64
+import binascii
+from typing import Any
+
+from rest_framework import serializers
+
+from tee.models import Import, Key
+from tenants.api.base import CredentialField
+
+NONCE = r"^[!-~]{16,128}\Z"
+
+
+class Base64Field(serializers.CharField):
+    """Standard base64."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
+        try:
+            return base64.b64decode(super().to_internal_value(data), validate=True)
+        except (binascii.Error, ValueError):
+            raise serializers.ValidationError("Not base64.") from None
+
+
+class DeviceTrust(serializers.Serializer):
+    device = serializers.CharField()
+    world = serializers.CharField()
+    mode = serializers.ChoiceField(["production", "development"])
+    certificate = serializers.CharField()
+    vendor_keys = serializers.ListField(child=serializers.CharField())
+    provider_keys = serializers.ListField(child=serializers.CharField())
+
+
+class TrustOut(serializers.Serializer):
+    provider = serializers.CharField()
+    world = serializers.CharField()
+    devices = DeviceTrust(many=True)
+
+
+class ValidationIn(serializers.Serializer):
+    nonce = serializers.RegexField(NONCE)
+    key_id = serializers.RegexField(r"^[!-~]{1,64}\Z")
+
+
+class ValidationOut(serializers.Serializer):
+    statement = serializers.CharField()
+
+
+class NonceIn(serializers.Serializer):
+    nonce = serializers.RegexField(NONCE)
+
+
+class AttestationOut(serializers.Serializer):
+    attestation = serializers.CharField()
+
+
+class AccessIn(serializers.Serializer):
+    document = serializers.CharField(max_length=400_000)
+
+
+class AccessOut(serializers.Serializer):
+    version = serializers.IntegerField()
+    document = serializers.CharField(allow_blank=True)
+    owners = serializers.ListField(child=CredentialField())
+
+
+class ImportIn(serializers.Serializer):
+    partition = serializers.CharField(max_length=64)
+    header = serializers.CharField(trim_whitespace=False)
+    material = Base64Field()
+    terms = Base64Field()
+
+
+class ImportOut(serializers.Serializer):
+    import_id = serializers.CharField()
+    status = serializers.ChoiceField(Import.Status.choices)
+    receipt = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    key_id = serializers.CharField(allow_null=True)
+    name = serializers.CharField(allow_null=True)
+
+
+class KeyOut(serializers.Serializer):
+    key_id = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    key_type = serializers.CharField()
+    state = serializers.CharField()
+    partition = serializers.CharField()
+    created = serializers.DateTimeField()
+    public_key = serializers.CharField()
+    check_value = serializers.CharField()
+
+
+class ReceiptOut(serializers.Serializer):
+    receipt = serializers.CharField()
+
+
+class SessionOut(serializers.Serializer):
+    session = serializers.CharField()
+    device = serializers.CharField()
+
+
+def key_out(key: Key) -> dict[str, Any]:
+    out = {name: getattr(key, name) for name in KeyOut().fields if name != "partition"}
+    return dict(KeyOut(out | {"partition": key.partition.partition_id}).data)

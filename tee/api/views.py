@@ -1,0 +1,145 @@
+"""What customers ask of the TEE through the portal, but for operations, which have a data plane of their own."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from strongroom.protocol import jws
+from strongroom.protocol.envelope import Envelope
+from strongroom.protocol.statements import Receipt as ReceiptStatement
+from tee import imports, selectors, services, validation
+from tee.api.serializers import (
+    AccessIn,
+    AccessOut,
+    AttestationOut,
+    ImportIn,
+    ImportOut,
+    KeyOut,
+    NonceIn,
+    ReceiptOut,
+    SessionOut,
+    TrustOut,
+    ValidationIn,
+    ValidationOut,
+    key_out,
+)
+from tee.models import Import as ImportRow
+from tenants.api.base import ApiView
+from tenants.permissions import ADMINS, CLIENT, READERS
+
+
+class Public(ApiView):
+    authentication_classes: ClassVar = []
+    permission_classes: ClassVar = [AllowAny]
+
+
+class Trust(Public):
+    @extend_schema(responses=TrustOut, auth=[])
+    def get(self, request: Request) -> Response:
+        devices = selectors.trust()
+        world = devices[0]["world"] if devices else ""
+        return Response({"provider": settings.PROVIDER, "world": world, "devices": devices})
+
+
+class Validation(Public):
+    @extend_schema(request=ValidationIn, responses=ValidationOut, auth=[])
+    def post(self, request: Request) -> Response:
+        return Response({"statement": validation.validate_provider_key(**self.read(ValidationIn))})
+
+
+class Attestation(ApiView):
+    allowed: ClassVar = {"POST": READERS}
+
+    @extend_schema(request=NonceIn, responses=AttestationOut)
+    def post(self, request: Request, partition_id: str) -> Response:
+        token = selectors.attestation(tenant=self.tenant, partition_id=partition_id, **self.read(NonceIn))
+        return Response({"attestation": token})
+
+
+class Access(ApiView):
+    allowed: ClassVar = {"GET": READERS, "PUT": READERS}
+
+    @extend_schema(responses=AccessOut)
+    def get(self, request: Request, partition_id: str) -> Response:
+        return Response(selectors.access_list(tenant=self.tenant, partition_id=partition_id))
+
+    @extend_schema(request=AccessIn, responses=AccessOut)
+    def put(self, request: Request, partition_id: str) -> Response:
+        services.update_access(
+            tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(AccessIn)
+        )
+        return self.get(request, partition_id)
+
+
+class Imports(ApiView):
+    allowed: ClassVar = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=ImportIn, responses={200: ImportOut, 201: ImportOut})
+    def post(self, request: Request) -> Response:
+        body = self.read(ImportIn)
+        partition_id = body.pop("partition")
+        row, new = imports.import_key(
+            tenant=self.tenant,
+            partition_id=partition_id,
+            envelope=Envelope(**body),
+            actor=self.caller.user.username,
+        )
+        return Response(_import_out(row), status=201 if new else 200)
+
+
+class Import(ApiView):
+    allowed: ClassVar = {"GET": READERS}
+
+    @extend_schema(responses=ImportOut)
+    def get(self, request: Request, import_id: str) -> Response:
+        row = selectors.find_import(tenant=self.tenant, import_id=import_id)
+        return Response(_import_out(imports.settle(row)))
+
+
+class Keys(ApiView):
+    allowed: ClassVar = {"GET": READERS}
+
+    @extend_schema(responses=KeyOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response([key_out(one) for one in selectors.keys(tenant=self.tenant)])
+
+
+class Key(ApiView):
+    allowed: ClassVar = {"GET": READERS}
+
+    @extend_schema(responses=KeyOut)
+    def get(self, request: Request, reference: str) -> Response:
+        return Response(key_out(selectors.key(tenant=self.tenant, reference=reference)))
+
+
+class Receipt(ApiView):
+    allowed: ClassVar = {"GET": READERS}
+
+    @extend_schema(responses=ReceiptOut)
+    def get(self, request: Request, reference: str) -> Response:
+        return Response({"receipt": selectors.key(tenant=self.tenant, reference=reference).receipt})
+
+
+class Session(ApiView):
+    allowed: ClassVar = {"GET": CLIENT}
+
+    @extend_schema(parameters=[OpenApiParameter("partition", str, required=True)], responses=SessionOut)
+    def get(self, request: Request) -> Response:
+        reply = selectors.session(tenant=self.tenant, partition_id=request.query_params.get("partition", ""))
+        return Response({"session": reply.session, "device": reply.device})
+
+
+def _import_out(row: ImportRow) -> dict[str, Any]:
+    receipt = jws.read_unverified(row.receipt, ReceiptStatement) if row.receipt else None
+    return {
+        "import_id": row.import_id,
+        "status": row.status,
+        "receipt": row.receipt or None,
+        "code": row.code or None,
+        "key_id": receipt.key_id if receipt else None,
+        "name": receipt.name if receipt else None,
+    }

@@ -1,0 +1,122 @@
+"""What changes the provider's picture of its devices, and the access lists inside them."""
+
+import logging
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.conf import settings
+from django.db import transaction
+
+from strongroom.protocol import certificates, jws
+from strongroom.protocol.commands import (
+    ListKeys,
+    ListKeysReply,
+    PublishKeys,
+    PublishKeysReply,
+    Status,
+    StatusReply,
+    UpdateAccess,
+    UpdateAccessReply,
+)
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.statements import Endorsement
+from tee import selectors
+from tee.drivers import secure_module
+from tee.imports import record_key
+from tee.models import Device, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
+from tenants.models import Partition, Tenant
+from tenants.scoping import tenant_scope
+from tenants.selectors import defined_partition
+from tenants.signals import emit
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=PublishedKey)
+
+
+def register_device() -> Device:
+    """Ask the device for its certificate and the keys that it publishes, check them, and keep them. Idempotent.
+
+    Raises `Refused`: `certificate-invalid`, `signature-invalid`, `validation-failed`, and what the device says.
+    """
+    # 1. What the device says of itself.
+    status = secure_module().call(Status(), StatusReply)
+    published = secure_module().call(PublishKeys(), PublishKeysReply)
+    # 2. Its certificate is for the key that names it. Whose root it leads to is what customers check, not we.
+    certificate = x509.load_pem_x509_certificate(published.certificate.encode())
+    identity = certificate.public_key()
+    profile = certificates.profile_of(certificate)
+    if not isinstance(identity, Ed25519PublicKey) or certificates.device_id(identity) != published.device:
+        raise Refused("certificate-invalid", "the certificate is for another device")
+    if profile.mode == "development" and not settings.DEVELOPMENT:
+        raise Refused("certificate-invalid", "a development device serves only where STRONGROOM_ENV=development")
+    # 3. It vouches for each key, whose id is bound to its bytes. They are public halves: nothing here is secret.
+    vendor_keys = {_endorsed(one, identity, "vendor-key", "vk_"): one for one in published.vendor_keys}
+    provider_keys = {_endorsed(one, identity, "provider-key", "pk_"): one for one in published.provider_keys}
+    # 4. Keep them, and retire what the device no longer publishes.
+    with transaction.atomic(using="provider"):
+        device, _ = Device.objects.using("provider").update_or_create(
+            device_id=published.device,
+            defaults={"world": status.world, "mode": profile.mode, "certificate": published.certificate},
+        )
+        _publish(VendorKey, device, vendor_keys)
+        _publish(ProviderKey, device, provider_keys)
+    return device
+
+
+def update_access(*, tenant: Tenant, partition_id: str, document: str, actor: str) -> int:
+    """Pass an owner-signed access list to the TEE, which alone decides. Returns the version in force.
+
+    Raises `Refused("not-found")` and what the TEE says.
+    """
+    defined_partition(tenant=tenant, partition_id=partition_id)
+    command = UpdateAccess(partition=partition_id, document=document)
+    version = secure_module().call(command, UpdateAccessReply).version
+    with tenant_scope(tenant):
+        emit(tag="customer:access:changed", tenant=tenant, actor=actor, partition=partition_id, version=version)
+    return version
+
+
+def refresh_keys(partition: Partition) -> None:
+    """Bring the states of a partition's keys up to date, and learn keys that the database does not know.
+
+    Raises what the TEE says.
+    """
+    reply = secure_module().call(ListKeys(partition=partition.partition_id or ""), ListKeysReply)
+    with tenant_scope(partition.tenant):
+        known = dict(Key.objects.filter(partition_id=partition.pk).values_list("receipt", "state"))
+        for receipt, state in reply.keys:
+            if known.get(receipt) != state:
+                record_key(tenant=partition.tenant, partition=partition, token=receipt, state=state)
+
+
+def refresh_all_keys() -> None:
+    """`refresh_keys` for every tenant's partitions, as far as the TEE answers."""
+    for partition in selectors.defined_partitions():
+        try:
+            refresh_keys(partition)
+        except Refused as refused:
+            logger.warning("Keys of %s were not refreshed: %s", partition, refused.code)
+            if refused.problem.status == 503:
+                return
+
+
+def _endorsed(token: str, identity: Ed25519PublicKey, purpose: str, prefix: str) -> str:
+    """The id of an endorsed key. Raises `Refused`."""
+    endorsement = jws.verify(token, Endorsement, identity)
+    if endorsement.purpose != purpose:
+        raise Refused("validation-failed", f"a {endorsement.purpose} stands among the {purpose}s")
+    if RecipientPublicKey.from_text(endorsement.public_key).key_id(prefix) != endorsement.key_id:
+        raise Refused("validation-failed", "a key's id is not that of its bytes")
+    return endorsement.key_id
+
+
+def _publish(model: type[M], device: Device, endorsements: dict[str, str]) -> None:
+    keys = model._default_manager.using("provider")
+    keys.filter(device=device, status=PublishedStatus.IN_FORCE).exclude(key_id__in=endorsements).update(
+        status=PublishedStatus.RETIRED
+    )
+    for key_id, endorsement in endorsements.items():
+        keys.get_or_create(key_id=key_id, defaults={"device": device, "endorsement": endorsement})
