@@ -19,6 +19,7 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _MLOCK_ALL = 1 | 2 | 4  # current, future, on fault
 _SYS_CREATE, _SYS_ADD, _SYS_RESTRICT = 444, 445, 446
 _READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read directory
+_ON_FILES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, device ioctl
 _NETWORK = 1 << 0 | 1 << 1  # bind and connect TCP
 _BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}  # from 5 on: (1 << 16) - 1
 
@@ -30,8 +31,6 @@ def seal_process(*, writable: list[Path]) -> None:
     _require(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
     _require(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
     # 2. Memory stays out of swap, where the limits allow it.
-    if os.geteuid() == 0:
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     lock_memory()
     # 3. Only its own files, and no network.
     _landlock(writable)
@@ -42,7 +41,10 @@ def seal_process(*, writable: list[Path]) -> None:
 
 def lock_memory() -> None:
     """mlockall for this process; a fork does not inherit it, so each worker calls it too."""
-    if _libc.mlockall(_MLOCK_ALL) != 0:
+    _, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if most == resource.RLIM_INFINITY:  # under a limit, locking the future would make allocations fail
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
+    if most != resource.RLIM_INFINITY or _libc.mlockall(_MLOCK_ALL) != 0:
         logger.warning("memory cannot be locked (RLIMIT_MEMLOCK): it might be swapped out")
 
 
@@ -62,7 +64,8 @@ def _landlock(writable: list[Path]) -> None:
         if not path.exists():
             continue
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rule = struct.pack("=Qi", rights, descriptor)
+        # The kernel refuses rights on a file that only mean something for a folder.
+        rule = struct.pack("=Qi", rights if path.is_dir() else rights & everything & _ON_FILES, descriptor)
         _require(_libc.syscall(_SYS_ADD, ruleset, 1, rule, 0), "landlock_add_rule")
         os.close(descriptor)
     _require(_libc.syscall(_SYS_RESTRICT, ruleset, 0), "landlock_restrict_self")
