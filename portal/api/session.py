@@ -48,8 +48,11 @@ class LoginThrottle(SimpleRateThrottle):
     scope = "login"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        name = str(request.data.get("username", "")) if isinstance(request.data, dict) else ""
-        return f"login-throttle-{hashlib.sha256(name.encode()).hexdigest()}"
+        return self.key(request.data.get("username", "") if isinstance(request.data, dict) else "")
+
+    @staticmethod
+    def key(username: object) -> str:
+        return f"login-throttle-{hashlib.sha256(str(username).encode()).hexdigest()}"
 
 
 class Login(ApiView):

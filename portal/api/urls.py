@@ -2,10 +2,13 @@
 
 from django.urls import include, path
 
+from portal.api import description  # noqa: F401 - registers the authentication scheme
+
 urlpatterns = [
     path("", include("portal.api.session")),
     path("", include("tenants.api.urls")),
     path("", include("tee.api.urls")),
+    path("", include("portal.dataplane.api")),
     path("", include("portal.quorum.urls")),
     path("", include("portal.audit.urls")),
 ]

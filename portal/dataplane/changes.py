@@ -1,0 +1,64 @@
+"""Whether what this process remembers still holds: told by PostgreSQL (LISTEN/NOTIFY) of every change to it."""
+
+import logging
+import select
+import threading
+import time
+
+import psycopg
+
+CHANNEL = "strongroom_dataplane"
+HEARTBEAT_SECONDS = 0.25
+SILENCE_SECONDS = 1.0
+"""After so long without a heartbeat nothing that is remembered may be used."""
+
+logger = logging.getLogger(__name__)
+
+
+class Changes:
+    """Listens in a thread of its own. A generation is over with each change, whichever: changes are rare."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._last_beat = float("-inf")
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.generation = 0
+
+    def start(self) -> None:
+        """Begin to listen, in the process that serves (never before a fork). Cheap when it has begun."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="dataplane-changes", daemon=True)
+                self._thread.start()
+
+    def heard(self) -> bool:
+        """Whether the channel is alive, so that no change can have been missed for longer than a second."""
+        return time.monotonic() - self._last_beat < SILENCE_SECONDS
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._listen()
+            except psycopg.Error as error:
+                logger.warning("The change channel is lost, asking the database meanwhile: %s", type(error).__name__)
+            self._last_beat = float("-inf")
+            time.sleep(HEARTBEAT_SECONDS)
+
+    def _listen(self) -> None:
+        with psycopg.connect(self._database_url, autocommit=True, connect_timeout=2) as connection:
+            connection.add_notify_handler(lambda _: self._over())
+            connection.execute(f"LISTEN {CHANNEL}")
+            # Whatever was remembered before may have changed while nobody listened.
+            self._over()
+            while True:
+                # A query delivers the notices that wait, and its answer is the heartbeat.
+                asked = time.monotonic()
+                connection.execute("SELECT 1")
+                self._last_beat = asked
+                select.select([connection.fileno()], [], [], HEARTBEAT_SECONDS)
+
+    def _over(self) -> None:
+        self.generation += 1

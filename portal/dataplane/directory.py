@@ -1,0 +1,158 @@
+"""From a token to its API client, and from a key's name to where it is: remembered until something changes."""
+
+import hashlib
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from psycopg_pool import ConnectionPool
+
+from portal.dataplane.changes import Changes
+from strongroom.protocol.access import client_principal
+from strongroom.protocol.errors import Refused
+
+V = TypeVar("V")
+
+REMEMBERED = 100_000
+UNKNOWN_SECONDS = 1.0
+"""So long an unknown token or key is taken for unknown without asking again."""
+
+FIND_CLIENT = """
+    SELECT t.expiry, u.kind, u.username, m.tenant_id
+    FROM knox_authtoken t
+    JOIN tenants_user u ON u.id = t.user_id AND u.is_active
+    LEFT JOIN tenants_membership m ON m.user_id = u.id
+    LEFT JOIN tenants_tenant n ON n.id = m.tenant_id
+    WHERE t.digest = %s AND (n.id IS NULL OR n.status = 'active')
+"""
+FIND_KEY = """
+    SELECT k.key_id, p.partition_id
+    FROM tee_key k JOIN tenants_partition p ON p.id = k.partition_id
+    WHERE k.tenant_id = %(tenant)s AND (k.key_id = %(reference)s OR k.name = %(reference)s)
+    ORDER BY k.key_id = %(reference)s DESC
+    LIMIT 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An API client, as the TEE's access lists name it."""
+
+    principal: str
+    tenant: int
+    expiry: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """A key's id and the partition that it is in."""
+
+    key_id: str
+    partition: str
+
+
+class Memory(Generic[V]):
+    """Values of one generation of `Changes`. What is loaded while a change arrives is used once and not kept."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._generation = -1
+        self._values: dict[Hashable, V] = {}
+        self._unknown: dict[Hashable, float] = {}
+
+    def get(self, key: Hashable, load: Callable[[], V | None]) -> V | None:
+        """The value of `key`, by `load` where it is not remembered or memory cannot be trusted now."""
+        generation = self._changes.generation
+        if not self._changes.heard():
+            return load()
+        if self._generation != generation or len(self._values) + len(self._unknown) > REMEMBERED:
+            self._values, self._unknown, self._generation = {}, {}, generation
+        values, unknown = self._values, self._unknown
+        found = values.get(key)
+        if found is not None:
+            return found
+        if unknown.get(key, 0.0) > time.monotonic():
+            return None
+        found = load()
+        # These dictionaries are dropped with their generation, so a value that came too late goes with them.
+        if self._changes.generation == generation:
+            if found is None:
+                unknown[key] = time.monotonic() + UNKNOWN_SECONDS
+            else:
+                values[key] = found
+        return found
+
+
+class Directory:
+    """The two look-ups of the data plane."""
+
+    def __init__(self, database_url: str) -> None:
+        self._changes = Changes(database_url)
+        self._pool = ConnectionPool(
+            database_url,
+            min_size=0,
+            max_size=8,
+            timeout=2.0,
+            open=False,
+            check=ConnectionPool.check_connection,
+            kwargs={"autocommit": True},
+        )
+        self._clients: Memory[Client] = Memory(self._changes)
+        self._keys: Memory[KeyPlace] = Memory(self._changes)
+
+    def start(self) -> None:
+        """Begin to listen for changes and to keep connections. Cheap when it has begun."""
+        self._changes.start()
+        if self._pool.closed:
+            self._pool.open()
+
+    def client(self, token: bytes) -> Client:
+        """The API client that a token speaks for.
+
+        Raises `Refused`: `unauthenticated`, `token-expired`, `forbidden` for a person's token. Raises `psycopg.Error`.
+        """
+        digest = hashlib.sha512(token).hexdigest()
+        found = self._clients.get(digest, lambda: self._load_client(digest))
+        if found is None:
+            raise Refused("unauthenticated")
+        if found.expiry <= time.time():
+            raise Refused("token-expired")
+        if not found.principal:
+            raise Refused("forbidden", "only an API client's token may operate")
+        return found
+
+    def key(self, tenant: int, reference: str) -> KeyPlace:
+        """Where a tenant's key is. Raises `Refused`: `not-found`, `conflict`. Raises `psycopg.Error`."""
+        found = self._keys.get((tenant, reference), lambda: self._load_key(tenant, reference))
+        if found is None:
+            raise Refused("not-found")
+        return found
+
+    def _load_client(self, digest: str) -> Client | None:
+        with self._pool.connection() as connection:
+            row: tuple[datetime | None, str, str, int | None] | None = connection.execute(
+                FIND_CLIENT, [digest]
+            ).fetchone()
+        if row is None:
+            return None
+        expiry, kind, username, tenant = row
+        is_client = kind == "service" and tenant is not None
+        return Client(
+            principal=client_principal(username) if is_client else "",
+            tenant=tenant or 0,
+            expiry=expiry.timestamp() if expiry else float("inf"),
+        )
+
+    def _load_key(self, tenant: int, reference: str) -> KeyPlace | None:
+        with self._pool.connection() as connection, connection.transaction():
+            connection.execute("SELECT set_config('app.tenant', %s, true)", [str(tenant)])
+            rows: list[tuple[Any, ...]] = connection.execute(
+                FIND_KEY, {"tenant": tenant, "reference": reference}
+            ).fetchall()
+        if not rows:
+            return None
+        if len(rows) > 1 and rows[0][0] != reference:
+            raise Refused("conflict", "several partitions have a key of that name: use the key's id")
+        return KeyPlace(*rows[0])

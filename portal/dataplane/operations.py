@@ -1,0 +1,187 @@
+"""An operation over HTTP, from the request to the TEE and back: a WSGI application of its own."""
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import psycopg
+
+from portal import environment, problems
+from portal.dataplane.directory import Client, Directory, KeyPlace
+from strongroom.protocol.commands import OperationReply, OperationRequest
+from strongroom.protocol.encoding import b64u
+from strongroom.protocol.errors import CATALOGUE, Refused
+from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
+from strongroom.protocol.mechanisms import Usage
+from tee.drivers import secure_module
+
+OPERATIONS = frozenset(Usage)
+MAX_BODY = MAX_PAYLOAD * 4 // 3 + 64 * 1024
+"""A payload of the largest size in base64, and room for parameters and an instruction."""
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+logger = logging.getLogger(__name__)
+
+
+class OperationParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`Parameters` as REST has them: bytes in standard base64, the target key also by its name."""
+
+    prehashed: bool = False
+    signature: bytes = b""
+    aad: bytes = b""
+    target: str = ""
+    target_mechanism: str = ""
+    target_aad: bytes = b""
+
+
+class OperationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The request's body."""
+
+    payload: bytes
+    mechanism: str = ""
+    version: int = 0
+    parameters: OperationParameters = msgspec.field(default_factory=OperationParameters)
+    instruction: str = ""
+
+
+class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer's body: `valid` of verify, else `result`."""
+
+    result: bytes | None = None
+    valid: bool | None = None
+    key_id: str
+    version: int
+    mechanism: str
+
+
+_read_body = msgspec.json.Decoder(OperationBody).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class OperationRefused(Refused):
+    """What the TEE refused; `session` is the one in force, where the one that was named is stale."""
+
+    def __init__(self, reply: OperationReply) -> None:
+        super().__init__(reply.code if reply.code in CATALOGUE else "internal", reply.detail)
+        self.session = reply.session
+
+
+@cache
+def directory() -> Directory:
+    return Directory(environment.required("DATABASE_URL"))
+
+
+def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Answers `POST /api/v1/keys/{reference}/{operation}`, and nothing else."""
+    extra: dict[str, str] = {}
+    try:
+        status, content_type, body = 200, "application/json", _encode(_operate(environ))
+    except Refused as refused:
+        status, content_type, extra = refused.problem.status, problems.CONTENT_TYPE, problems.headers(refused)
+        document = problems.document(refused)
+        if isinstance(refused, OperationRefused) and refused.session:
+            document["session"] = refused.session
+        body = _encode(document)
+    except Exception:  # the edge of the process: whatever it is, it is logged and the caller is answered
+        logger.exception("An operation failed")
+        failure = Refused("internal")
+        status, content_type, body = 500, problems.CONTENT_TYPE, _encode(problems.document(failure))
+    headers = [
+        ("Content-Type", content_type),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        *extra.items(),
+    ]
+    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+    return [body]
+
+
+def _operate(environ: dict[str, Any]) -> OperationAnswer:
+    """Raises `Refused`."""
+    _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
+    known = directory()
+    known.start()
+    try:
+        # 1. Which API client asks.
+        client = known.client(_bearer(environ))
+        # 2. What it asks.
+        body = _read(environ)
+        # 3. Of which key. A tenant's keys are all that it can name.
+        key = known.key(client.tenant, reference)
+        parameters = _parameters(body, client, key, known)
+    except psycopg.Error as error:
+        logger.warning("The database does not answer: %s", type(error).__name__)
+        raise Refused("unavailable") from None
+    # 4. The TEE decides, does it, and puts it on record.
+    reply = secure_module().operate(
+        OperationRequest(
+            principal=client.principal,
+            partition=key.partition,
+            key=key.key_id,
+            version=body.version,
+            operation=operation,
+            mechanism=body.mechanism,
+            payload=body.payload,
+            parameters=parameters,
+            instruction=body.instruction,
+        )
+    )
+    if reply.code:
+        raise OperationRefused(reply)
+    # 5. The answer.
+    about = {"key_id": reply.key, "version": reply.version, "mechanism": reply.mechanism}
+    if operation == Usage.VERIFY:
+        return OperationAnswer(valid=reply.result == b"\x01", **about)
+    return OperationAnswer(result=reply.result, **about)
+
+
+def _bearer(environ: dict[str, Any]) -> bytes:
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or not token.isascii():
+        raise Refused("unauthenticated")
+    return token.strip().encode()
+
+
+def _read(environ: dict[str, Any]) -> OperationBody:
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise Refused("malformed", "no Content-Length") from None
+    if length > MAX_BODY:
+        raise Refused("too-large")
+    try:
+        body = _read_body(environ["wsgi.input"].read(length))
+    except msgspec.ValidationError as error:
+        raise Refused("malformed", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused("malformed", "not JSON") from None
+    if len(body.payload) > MAX_PAYLOAD:
+        raise Refused("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
+    if body.version < 0:
+        raise Refused("malformed", "a version is a positive number")
+    return body
+
+
+def _parameters(body: OperationBody, client: Client, key: KeyPlace, known: Directory) -> Parameters:
+    """The mechanism's parameters as the TEE takes them; those of a signed instruction are inside it."""
+    given = body.parameters
+    if body.instruction or given == OperationParameters():
+        return Parameters()
+    target = given.target
+    if target:
+        place = known.key(client.tenant, target)
+        if place.partition != key.partition:
+            raise Refused("not-found", "the target is in another partition")
+        target = place.key_id
+    return Parameters(
+        prehashed=given.prehashed,
+        signature=b64u(given.signature),
+        aad=b64u(given.aad),
+        target=target,
+        target_mechanism=given.target_mechanism,
+        target_aad=b64u(given.target_aad),
+    )
