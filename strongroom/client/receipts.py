@@ -103,6 +103,11 @@ def sent_header(home: Home, name: str) -> ImportHeader:
     return jws.read_unverified(_read_sent(home, name).header, ImportHeader)
 
 
+def claimed_name(token: str) -> str:
+    """The key's name that a receipt states, not verified: good for finding what was sent under it."""
+    return jws.read_unverified(token, Receipt).name
+
+
 def verify_kept(home: Home, name: str, now: int) -> Checked:
     """Check a kept receipt again, offline. Raises `Refused("not-found")` where there is none, else as `check`."""
     token = home.kept("receipts", name)

@@ -1,6 +1,6 @@
 """Card files: an officer's signing key and sealing key under a PIN, with their public halves in clear.
 
-The PIN is stretched by Argon2id (RFC 9106 §4, second recommended parameters) and the secret part sealed with AES-256-GCM,
+The PIN is stretched by Argon2id (RFC 9106 §4, second recommended parameters), the secret part sealed with AES-256-GCM,
 the public part being its associated data. A stolen card file can be tried offline: choose a PIN to fit.
 """
 

@@ -1,0 +1,75 @@
+"""`access`: who may do what in the partition. Only the owner changes it, on the owner's machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import prompts
+from strongroom.cli.output import Json, pairs, records, show
+from strongroom.cli.prompts import connected
+from strongroom.client import access
+from strongroom.client.home import Home
+from strongroom.protocol.access import device_principal
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.encoding import canonical_json, read_json
+
+app = typer.Typer(no_args_is_help=True, help="The partition's access list, under the owner's signature.")
+
+
+@app.command("show")
+def access_show(as_json: Json = False) -> None:
+    """Show the verified list in force."""
+    with connected() as connection:
+        current = access.in_force(connection, connection.home.partition())
+    _show(as_json, current)
+
+
+@app.command()
+def allow(
+    principal: Annotated[str, typer.Argument(help="device:FINGERPRINT or client:ID")],
+    rights: Annotated[str, typer.Option(help="Comma list of: import sign verify encrypt decrypt hash translate.")],
+    label: Annotated[str, typer.Option("--label", "--device-name", help="A name to recognise it by.")] = "",
+    credential: Annotated[
+        Path | None, typer.Option(exists=True, help="Another device's public credential (`device show --json`).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a principal exactly these rights, in place of any that it had."""
+    home = prompts.home()
+    change = access.allow(
+        principal,
+        [one.strip() for one in rights.split(",")],
+        credential=_credential(home, principal, credential),
+        label=label,
+    )
+    with connected("person") as connection:
+        _show(as_json, access.update(connection, change))
+
+
+@app.command()
+def remove(principal: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
+    """Take a principal off the list."""
+    with connected("person") as connection:
+        _show(as_json, access.update(connection, access.remove(principal)))
+
+
+def _credential(home: Home, principal: str, file: Path | None) -> PublicCredential | None:
+    """The credential of a device: from `file` (bare, or as `device show --json` prints it), or this machine's own."""
+    if file is not None:
+        data = read_json(file.read_bytes(), dict[str, object])
+        return read_json(canonical_json(data.get("credential", data)), PublicCredential)
+    if home.has_key("device") and device_principal(home.credential("device")) == principal:
+        return home.credential("device")
+    return None
+
+
+def _show(as_json: bool, current: access.InForce) -> None:
+    rows = [{"principal": one.principal, "rights": one.rights, "label": one.label} for one in current.principals]
+    data = {"version": current.version, "owners": sorted(current.owner_fingerprints), "principals": rows}
+    show(
+        as_json,
+        data,
+        pairs([("Version", current.version), ("Owners", sorted(current.owner_fingerprints))]),
+        records(rows, ["principal", "rights", "label"], empty="Nobody is listed: strongroom access allow PRINCIPAL …"),
+    )

@@ -1,0 +1,35 @@
+"""The `strongroom` command: its groups put together, and the one place where refusals are shown."""
+
+import sys
+
+import typer
+
+from strongroom.cli import access, keys, log, officer, operations, output, setup, trust
+from strongroom.protocol.errors import Refused
+
+app = typer.Typer(
+    name="strongroom",
+    help="Use your secret keys at a provider who never has them. STRONGROOM_HOME names the configuration folder.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for part in (setup.app, trust.app, keys.app, operations.app):
+    app.registered_commands += part.registered_commands
+    app.registered_groups += part.registered_groups
+app.add_typer(access.app, name="access")
+app.add_typer(log.app, name="log")
+app.add_typer(officer.app, name="officer")
+
+
+def main() -> None:
+    """Run the command. Exit status: 0 done, 1 refused, 2 wrong usage."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except Refused as refusal:
+        output.show_refusal(as_json, refusal)
+        sys.exit(1)
+    except OSError as error:
+        output.show_refusal(as_json, Refused("configuration", f"{error.filename or ''} {error.strerror}".strip()))
+        sys.exit(1)
