@@ -1,0 +1,57 @@
+"""The few forms of the portal."""
+
+from typing import Any
+
+import django_otp
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from tenants.models import Tenant, User
+from tenants.selectors import membership_of
+
+CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 8, "spellcheck": "false"}
+
+
+class LoginForm(AuthenticationForm):
+    """Password and one-time code at once, so that no answer tells which of them was wrong.
+
+    Someone without an authenticator comes in unverified, and can then do nothing but set one up.
+    """
+
+    otp_token = forms.CharField(
+        required=False, label="One-time code", widget=forms.TextInput(CODE | {"aria-describedby": "otp-help"})
+    )
+    error_messages = {
+        "invalid_login": "User name, password or one-time code is wrong. A code serves only once.",
+        "inactive": "User name, password or one-time code is wrong. A code serves only once.",
+    }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        user = self.get_user()
+        if django_otp.user_has_device(user):
+            # Remembers the last code of each authenticator, and slows guessing down.
+            user.otp_device = django_otp.match_token(user, self.cleaned_data.get("otp_token", ""))
+            if user.otp_device is None:
+                raise self.get_invalid_login_error()
+        return cleaned
+
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
+        membership = membership_of(user)
+        if membership is not None and membership.tenant.status != Tenant.Status.ACTIVE:
+            raise self.get_invalid_login_error()
+
+
+class CodeForm(forms.Form):
+    """The first code of a new authenticator."""
+
+    code = forms.CharField(label="One-time code", widget=forms.TextInput(CODE | {"autofocus": True}))
+
+
+class ClientForm(forms.Form):
+    name = forms.CharField(max_length=100)
+
+
+class TokenForm(forms.Form):
+    days = forms.IntegerField(min_value=1, max_value=365, initial=90)

@@ -1,0 +1,59 @@
+"""How a page comes together: its template, the navigation of its reader, and what went wrong instead of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from strongroom.protocol.errors import Refused
+
+if TYPE_CHECKING:
+    from portal.pages.access import Reader
+
+CUSTOMER = [
+    ("Overview", "overview"),
+    ("Keys", "keys"),
+    ("Partitions", "partitions"),
+    ("API clients", "clients"),
+    ("Devices", "devices"),
+    ("Log", "log"),
+]
+OFFICER = [
+    ("Overview", "officer-overview"),
+    ("Tenants", "officer-tenants"),
+    ("Devices and keys", "officer-devices"),
+    ("Requests", "officer-requests"),
+    ("Actions", "officer-actions"),
+    ("Log", "officer-log"),
+]
+
+
+def page(request: HttpRequest, template: str, *, reader: Reader, status: int = 200, **context: Any) -> HttpResponse:
+    """`templates/pages/TEMPLATE` with the reader's navigation."""
+    place = reader.tenant.name if reader.tenant else f"{reader.officer.officer_class} officer" if reader.officer else ""
+    context |= {"navigation": _navigation(request, reader), "place": place, "may_change": reader.may_change}
+    return render(request, f"pages/{template}", context, status=status)
+
+
+def problem(request: HttpRequest, error: Refused, *, reader: Reader) -> HttpResponse:
+    """A refusal as a page, with the catalogue's own status and sentence."""
+    return page(request, "problem.html", reader=reader, status=error.problem.status, error=error)
+
+
+def before(request: HttpRequest) -> int | None:
+    """Where a page of the log begins, as the link to older entries says."""
+    text = request.GET.get("before", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _navigation(request: HttpRequest, reader: Reader) -> list[dict[str, Any]]:
+    here = request.path
+    entries = []
+    for label, name in OFFICER if reader.officer else CUSTOMER:
+        url = reverse(f"pages:{name}")
+        overview = name.endswith("overview")
+        entries.append({"label": label, "url": url, "current": here == url or (not overview and here.startswith(url))})
+    return entries

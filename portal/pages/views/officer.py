@@ -1,0 +1,98 @@
+"""Pages for the provider's officers. Approving is done by command, on the officer's own machine: a page shows which."""
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.audit import selectors as audit
+from portal.pages import selectors
+from portal.pages.access import Reader, officer_page
+from portal.pages.rendering import before, page
+from portal.quorum import selectors as quorum
+from portal.quorum.models import ActionState
+from strongroom.protocol.admin_actions import describe, read_action
+from strongroom.protocol.errors import Refused
+
+
+@officer_page
+def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
+    status, refused = None, None
+    try:
+        status = quorum.device_status()
+    except Refused as error:
+        refused = error
+    return page(
+        request,
+        "officer/overview.html",
+        reader=reader,
+        officer=reader.officer,
+        status=status,
+        refused=refused,
+        requests=quorum.partition_requests(),
+        actions=quorum.actions().filter(state=ActionState.OPEN),
+        lag=audit.copy_lag(),
+    )
+
+
+@officer_page
+def tenants(request: HttpRequest, reader: Reader) -> HttpResponse:
+    return page(request, "officer/tenants.html", reader=reader, tenants=selectors.tenants_with_partitions())
+
+
+@officer_page
+def devices(request: HttpRequest, reader: Reader) -> HttpResponse:
+    return page(
+        request,
+        "officer/devices.html",
+        reader=reader,
+        devices=selectors.published(),
+        device_state=selectors.device_state(),
+    )
+
+
+@officer_page
+def requests(request: HttpRequest, reader: Reader) -> HttpResponse:
+    rows = [(one, quorum.open_action_of(one)) for one in quorum.partition_requests()]
+    return page(request, "officer/requests.html", reader=reader, requests=rows)
+
+
+@officer_page
+def actions(request: HttpRequest, reader: Reader) -> HttpResponse:
+    return page(request, "officer/actions.html", reader=reader, actions=quorum.actions()[:200])
+
+
+@officer_page
+def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
+    found = quorum.get_action(action_id)
+    try:
+        threshold = quorum.world().thresholds[found.officer_class]
+    except Refused:
+        threshold = None
+    approvers = {one.officer_id for one in found.approvals.all()}
+    own = reader.officer
+    return page(
+        request,
+        "officer/action.html",
+        reader=reader,
+        action=found,
+        facts=describe(read_action(bytes(found.action))),
+        threshold=threshold,
+        may_approve=own is not None
+        and found.state == ActionState.OPEN
+        and own.officer_class == found.officer_class
+        and own.pk != found.requester_id
+        and own.pk not in approvers,
+        has_approved=own is not None and own.pk in approvers,
+    )
+
+
+@officer_page
+def log(request: HttpRequest, reader: Reader) -> HttpResponse:
+    shown = audit.newest_of_world(before=before(request))
+    return page(
+        request,
+        "officer/log.html",
+        reader=reader,
+        entries=shown.entries,
+        older=shown.older,
+        lag=audit.copy_lag(),
+        events=[] if "before" in request.GET else audit.events_of_provider(limit=30),
+    )

@@ -1,0 +1,102 @@
+"""Coming in and going out: password with one-time code, and setting up the authenticator."""
+
+import base64
+import binascii
+from typing import Any
+
+import django_otp
+import qrcode
+from django.contrib.auth import views as auth_views
+from django.db import transaction
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.cache import never_cache
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from qrcode.image.svg import SvgPathImage
+
+from portal.api.session import LoginThrottle
+from portal.pages.forms import CodeForm, LoginForm
+from tenants.models import User
+from tenants.selectors import membership_of
+from tenants.signals import emit
+
+
+class PageLoginThrottle(LoginThrottle):
+    """Attempts at this page and at the API count together."""
+
+    def get_cache_key(self, request: HttpRequest, view: object) -> str:
+        return self.key(request.POST.get("username", ""))
+
+
+class Login(auth_views.LoginView):
+    """Django's own view (session rotation, safe redirects) with a form that asks for the one-time code, too."""
+
+    template_name = "pages/login.html"
+    authentication_form = LoginForm
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not PageLoginThrottle().allow_request(request, self):
+            return render(request, self.template_name, {"form": LoginForm(request), "throttled": True}, status=429)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        response = super().form_valid(form)
+        if self.request.user.is_verified():
+            _tell("person:session:opened", self.request.user)
+        return response
+
+
+class Logout(auth_views.LogoutView):
+    """By POST only; the session is emptied and gets another key."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user = request.user
+        response = super().post(request, *args, **kwargs)
+        if user.is_authenticated:
+            _tell("person:session:closed", user)
+        return response
+
+
+@never_cache
+def enrol(request: HttpRequest) -> HttpResponse:
+    """Set up the first authenticator of someone who has come in by password alone."""
+    if not request.user.is_authenticated:
+        return redirect("pages:login")
+    if django_otp.user_has_device(request.user):
+        return redirect("pages:overview")
+    form = CodeForm(request.POST or None)
+    with transaction.atomic():
+        # 1. One waiting authenticator for a person, whose secret the page shows until it is confirmed.
+        device, _ = TOTPDevice.objects.select_for_update().get_or_create(
+            user=request.user, confirmed=False, defaults={"name": "authenticator"}
+        )
+        # 2. Its first code confirms it.
+        if form.is_valid() and device.verify_token(form.cleaned_data["code"]):
+            device.confirmed = True
+            device.save(update_fields=["confirmed"])
+            confirmed = True
+        else:
+            confirmed = False
+    if confirmed:
+        # 3. From here on the session is another one, and verified.
+        request.session.cycle_key()
+        django_otp.login(request, device)
+        _tell("person:authenticator:confirmed", request.user)
+        _tell("person:session:opened", request.user)
+        return redirect("pages:overview")
+    if form.is_bound and form.is_valid():
+        form.add_error("code", "This is not the code of now. Check the clock of your device and try the next one.")
+    secret = base64.b32encode(binascii.unhexlify(device.key)).decode()
+    return render(request, "pages/enrol.html", {"form": form, "secret": secret, "qr": _qr(device.config_url)})
+
+
+def _qr(text: str) -> SafeString:
+    image = qrcode.make(text, image_factory=SvgPathImage, border=0)
+    return mark_safe(image.to_string(encoding="unicode"))  # noqa: S308 - made here, of rectangles only
+
+
+def _tell(tag: str, user: User) -> None:
+    membership = membership_of(user)
+    emit(tag=tag, tenant=membership.tenant if membership else None, actor=user.get_username(), by="web")
