@@ -24,7 +24,7 @@ from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.statements import Receipt
 from strongroom.protocol.terms import Terms, read_terms
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
 
@@ -90,7 +90,7 @@ def _check_addressee(device: Device, command: commands.ImportKey, partition: r.P
     if header.owner not in [owner.fingerprint for owner in partition.owners]:
         raise Refused("wrong-owner")
     if not _NAME.fullmatch(header.name) or not _IMPORT_ID.fullmatch(header.import_id):
-        raise Refused("malformed", "a name has 1 to 100 letters, digits, dots, hyphens and underscores")
+        raise Refused("malformed", "a name has 1 to 64 letters, digits, dots, hyphens and underscores")
     if device.records.get(f"partitions/{command.partition}/names/{header.name}", r.Name) is not None:
         raise Refused("name-taken")
 

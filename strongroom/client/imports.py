@@ -60,7 +60,7 @@ def import_key(connection: Connection, material: Material, name: str, terms: Ter
     evidence = trust.validate(connection, now, partition)
     # 3. Seal key and terms, first for the device, then for the provider key, and sign the header.
     wrapping = Wrapping(
-        import_id=make_id("im_"),
+        import_id=make_id("imp_"),
         tenant=config.tenant,
         partition=partition,
         owner=owner.fingerprint,
