@@ -1,0 +1,92 @@
+"""`bin/bench [--json FILE] [--quick] [NAME …]`: run the benchmarks, all or those named."""
+
+import argparse
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench import hsm_socket, rest
+from bench.measure import Figure, Load, compare, cores, in_processes
+from bench.rig import PROJECT, Rig, stack
+
+
+def _library() -> Load:
+    return in_processes(cores(), hsm_socket.library)
+
+
+def _softhsm(seconds: float) -> float:
+    command = [PROJECT / ".venv-bench/bin/python", PROJECT / "bench/softhsm.py", str(seconds)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _over_socket(rig: Rig) -> Load:
+    return in_processes(hsm_socket.CLIENTS, hsm_socket.in_token_mode(rig))
+
+
+def _against_openbao(rig: Rig, name: str, runs: int, seconds: float) -> Figure:
+    with rest.openbao() as yardstick:
+        return compare(name=name, ours=rest.ours(rig), yardstick=yardstick, runs=runs, seconds=seconds)
+
+
+BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
+    "hsm.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
+        name=name, ours=_over_socket(rig), yardstick=_library(), runs=runs, seconds=seconds,
+        note="4 clients; the library has no socket, check or log, in as many processes as cores",
+    ),
+    "hsm.sign.p256.vs_softhsm": lambda rig, name, runs, seconds: compare(
+        name=name, ours=_over_socket(rig), yardstick=_softhsm, runs=runs, seconds=seconds,
+        note="4 clients; SoftHSM2 in one process through python-pkcs11",
+    ),
+    "hsm.sign.p256.signed_vs_token": lambda rig, name, runs, seconds: compare(
+        name=name,
+        ours=in_processes(hsm_socket.CLIENTS, hsm_socket.in_signed_mode(rig)),
+        yardstick=_over_socket(rig), runs=runs, seconds=seconds,
+        note="4 clients, which also sign their instructions, on the same cores",
+    ),
+    "rest.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
+        name=name, ours=rest.ours(rig), yardstick=_library(), runs=runs, seconds=seconds,
+        note="wrk, 16 connections, on the same cores",
+    ),
+    "rest.sign.p256.vs_openbao": _against_openbao,
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--quick", action="store_true", help="3 runs of 1 s instead of 5 runs of 4 s")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    runs, seconds = (3, 1.0) if arguments.quick else (5, 4.0)
+    figures = []
+    with stack() as rig:
+        for name in arguments.names or BENCHMARKS:
+            figures.append(BENCHMARKS[name](rig, name, runs, seconds))
+            print(f"{name}: {figures[-1].ratio}", file=sys.stderr)
+    if arguments.json:
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
+    _show(figures)
+    return 0
+
+
+def _show(figures: list[Figure]) -> None:
+    machine = f"{cores()} cores, {platform.machine()}, Python {platform.python_version()}"
+    table = Table(
+        "benchmark", "ratio", "ours", "yardstick", "unit", "note", title=f"Medians of interleaved runs on {machine}"
+    )
+    for one in figures:
+        table.add_row(one.name, f"{one.ratio:.2f}", f"{one.ours:,.0f}", f"{one.yardstick:,.0f}", one.unit, one.note)
+    Console(width=180).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Single P-256 signatures over the sealed process's socket: all its checks and its log, nothing in front of it."""
+
+import os
+import socket
+from collections.abc import Callable
+
+import msgspec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.rig import Rig
+from strongroom.protocol import commands, jws
+from strongroom.protocol.encoding import b64u, digest
+from strongroom.protocol.frames import pack, read_frame
+from strongroom.protocol.instructions import Instruction, Parameters
+from strongroom.protocol.mechanisms import Usage
+
+PAYLOAD = b"x" * 256
+CLIENTS = 4
+
+
+def library() -> Callable[[], object]:
+    """The yardstick: the library in this process, with no socket, no check and no log."""
+    key, algorithm = ec.generate_private_key(ec.SECP256R1()), ec.ECDSA(hashes.SHA256())
+    return lambda: key.sign(PAYLOAD, algorithm)
+
+
+def in_token_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
+    """A client process: one connection, one request after another."""
+    request = msgspec.msgpack.encode(
+        commands.OperationRequest(
+            principal=f"client:{rig.client}",
+            partition=rig.token_key.partition,
+            key=rig.token_key.key_id,
+            version=0,
+            operation="sign",
+            mechanism="ECDSA-SHA256",
+            payload=PAYLOAD,
+        )
+    )
+
+    def prepare() -> Callable[[], object]:
+        connection = _connect(rig.hsm_socket, "operations")
+        return lambda: _ask(connection, request)
+
+    return prepare
+
+
+def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
+    """As above, each request signed by the client device; signing it is the client's own work and counted too."""
+    device = rig.home.key("device")
+
+    def prepare() -> Callable[[], object]:
+        connection, admin = _connect(rig.hsm_socket, "operations"), _connect(rig.hsm_socket, "admin")
+        admin.sendall(pack(commands.encode_request(commands.SessionRequest())))
+        session = commands.decode_reply(read_frame(admin.recv), commands.SessionReply).session
+
+        def operate() -> object:
+            instruction = Instruction(
+                partition=rig.signed_key.partition,
+                key=rig.signed_key.key_id,
+                version=1,
+                operation=Usage.SIGN,
+                mechanism="ECDSA-SHA256",
+                parameters=Parameters(),
+                payload_digest=digest(PAYLOAD),
+                nonce=b64u(os.urandom(24)),
+                session=session,
+            )
+            request = commands.OperationRequest(
+                principal="",
+                partition=rig.signed_key.partition,
+                key=rig.signed_key.key_id,
+                version=1,
+                operation="sign",
+                mechanism="",
+                payload=PAYLOAD,
+                instruction=jws.sign(instruction, device),
+            )
+            return _ask(connection, msgspec.msgpack.encode(request))
+
+        return operate
+
+    return prepare
+
+
+def _ask(connection: socket.socket, request: bytes) -> object:
+    connection.sendall(pack(request))
+    reply = msgspec.msgpack.decode(read_frame(connection.recv), type=commands.OperationReply)
+    if reply.code:
+        raise RuntimeError(f"the device refused: {reply.code} {reply.detail}")
+    return reply
+
+
+def _connect(path: str, lane: commands.Lane) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(30)
+    connection.connect(path)
+    connection.sendall(pack(msgspec.msgpack.encode(commands.Hello(lane, "portal"))))
+    commands.decode_reply(read_frame(connection.recv), type(None))
+    return connection
