@@ -11,7 +11,7 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the report. `ours` and `yardstick` are medians in `unit`; `ratio` is the median of the runs' ratios."""
+    """One line of the report. `ours` and `yardstick` are medians in `unit`; `ratio` is the median of the ratios."""
 
     name: str
     ratio: float

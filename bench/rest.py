@@ -1,4 +1,4 @@
-"""Single P-256 signatures over HTTP under `wrk`: ours with token, tenancy, access list and log; OpenBao's as it comes."""
+"""Single P-256 signatures over HTTP under `wrk`: ours with every check and the log; OpenBao's as it comes."""
 
 import base64
 import json

@@ -7,6 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import pkcs11  # only in the benchmarks' own environment
+from pkcs11.util.ec import encode_named_curve_parameters
+
 LIBRARY = "/usr/lib/softhsm/libsofthsm2.so"
 
 
@@ -32,9 +35,6 @@ def main() -> None:
 
 
 def _rate(seconds: float) -> float:
-    import pkcs11  # type: ignore[import-not-found]  # only in the benchmarks' environment
-    from pkcs11.util.ec import encode_named_curve_parameters  # type: ignore[import-not-found]
-
     token = pkcs11.lib(LIBRARY).get_token(token_label="bench")  # noqa: S106
     with token.open(user_pin="1234", rw=True) as session:
         curve = encode_named_curve_parameters("secp256r1")
