@@ -1,7 +1,6 @@
 """Login and logout of people, and who a token speaks for."""
 
-import hashlib
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -9,13 +8,13 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
 
 from portal.quorum.models import OfficerProfile
 from tenants import selectors, sessions
 from tenants.api.base import ApiView
 from tenants.models import User
 from tenants.permissions import ANYONE_KNOWN
+from tenants.throttling import LoginThrottle
 
 
 class LoginIn(serializers.Serializer):
@@ -40,19 +39,6 @@ class WhoamiOut(serializers.Serializer):
     tenant_name = serializers.CharField(allow_null=True)
     role = serializers.CharField(allow_null=True)
     officer_class = serializers.CharField(allow_null=True)
-
-
-class LoginThrottle(SimpleRateThrottle):
-    """So many attempts a minute for one user name, wherever they come from."""
-
-    scope = "login"
-
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.key(request.data.get("username", "") if isinstance(request.data, dict) else "")
-
-    @staticmethod
-    def key(username: object) -> str:
-        return f"login-throttle-{hashlib.sha256(str(username).encode()).hexdigest()}"
 
 
 class Login(ApiView):

@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from qrcode.image.svg import SvgPathImage
 
-from portal.api.session import LoginThrottle
 from portal.pages.forms import CodeForm, LoginForm
 from tenants.models import User
 from tenants.selectors import membership_of
 from tenants.signals import emit
+from tenants.throttling import LoginThrottle
 
 
 class PageLoginThrottle(LoginThrottle):
