@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stack import lifecycle
 from stack.layout import PROJECT, StackError, State
+from strongroom.protocol.errors import Refused
 
 
 def main() -> int:
@@ -30,9 +31,11 @@ def main() -> int:
                 from stack.steps import STEPS  # noqa: PLC0415 (as above)
 
                 STEPS[arguments.name](state)
-    except StackError as error:
+    except (StackError, Refused) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

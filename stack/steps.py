@@ -5,8 +5,14 @@ import os
 import subprocess
 import sys
 
+import msgspec
+
 from stack import postgres
-from stack.layout import PROJECT, State, write_private
+from stack.customers import customers
+from stack.device import device
+from stack.layout import PROJECT, TENANTS, State, write_private
+from stack.people import read_people
+from strongroom.officer.cards import read_card
 
 
 def cluster(state: State) -> None:
@@ -16,18 +22,38 @@ def cluster(state: State) -> None:
 
 def database(state: State) -> None:
     """Database, tables and roles."""
-    embedded = postgres.database_url(state, postgres.OWNER) == os.environ["DATABASE_OWNER_URL"]
-    # 1. On our own server, which nobody else changes, this is needed once for each version of the tables.
-    stamp = state.folder("steps") / "database"
-    version = _version_of_tables()
-    if embedded and stamp.exists() and stamp.read_text() == version:
+    if _is_stamped(state, "database", version := _version_of_tables()):
         return
-    # 2. The database, its tables, and the roles that serve.
-    if embedded:
+    if _is_embedded(state):
         postgres.make_database(state)
     manage("migrate", "--database", "owner", "--no-input", "--verbosity", "0")
     manage("prepare_roles")
-    write_private(stamp, version.encode())
+    _stamp(state, "database", version)
+
+
+def registration(state: State) -> None:
+    """The portal learns of the device, of its officers with their cards, and of the tenants with their admins."""
+    people = read_people(state)
+    officers = [
+        {
+            "username": one.username,
+            "password": one.password,
+            "otp_seed": one.otp_seed,
+            "officer_class": one.officer_class,
+            "card_fingerprint": read_card(state.card(one.username)).face.fingerprint,
+        }
+        for one in people.officers
+    ]
+    tenants = [
+        {"slug": slug, "name": TENANTS[slug], "people": [msgspec.to_builtins(one) | {"role": "owner"}]}
+        for slug, one in people.admins.items()
+    ]
+    spec = msgspec.json.encode({"officers": officers, "tenants": tenants})
+    if _is_stamped(state, "registration", version := hashlib.sha256(spec).hexdigest()):
+        return
+    manage("register_device")
+    manage("seed_development", given=spec)
+    _stamp(state, "registration", version)
 
 
 def manage(*arguments: str, given: bytes = b"") -> bytes:
@@ -45,4 +71,24 @@ def _version_of_tables() -> str:
     return hasher.hexdigest()
 
 
-STEPS = {"cluster": cluster, "database": database}
+def _is_embedded(state: State) -> bool:
+    return os.environ["DATABASE_OWNER_URL"] == postgres.database_url(state, postgres.OWNER)
+
+
+def _is_stamped(state: State, step: str, version: str) -> bool:
+    """Whether the step was done in this version: believed only of our own database, which nobody else changes."""
+    stamp = state.folder("steps") / step
+    return _is_embedded(state) and stamp.exists() and stamp.read_text() == version
+
+
+def _stamp(state: State, step: str, version: str) -> None:
+    write_private(state.folder("steps") / step, version.encode())
+
+
+STEPS = {
+    "cluster": cluster,
+    "device": device,
+    "database": database,
+    "registration": registration,
+    "customers": customers,
+}
