@@ -18,7 +18,7 @@ def main() -> int:
             raise StackError("This is a development stack, and STRONGROOM_ENV is production. See the README.")
         match arguments.command:
             case "up" if arguments.detach:
-                lifecycle.up_detached(state, port=arguments.port)
+                lifecycle.start(state, port=arguments.port, log=True)
             case "up":
                 lifecycle.up(state, port=arguments.port, ready_fd=arguments.ready_fd)
             case "down":

@@ -92,6 +92,7 @@ class State:
         if self.root.is_dir() and any(self.root.iterdir()) and not self.lock.exists():
             raise StackError(f"{self.root} is not empty and no Strongroom state. Choose another folder with --state.")
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.lock.touch(mode=0o600)
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         found = self.runtime.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:

@@ -58,7 +58,7 @@ def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
         record(processes=processes)
 
     def ready() -> None:
-        record(status="ready")
+        record(status="ready", processes=supervisor.processes())
         say(f"ready at {where.url}")
         if ready_fd is not None:
             os.write(ready_fd, b"ready\n")

@@ -1,6 +1,7 @@
 """The story that `bin/demo` tells: a customer's keys are used at a provider who never has them."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -29,7 +30,7 @@ from strongroom.client import receipts
 from strongroom.client.home import Home
 
 TENANT = "acme"
-FILE = PROJECT / "README.md"
+FILE = PROJECT / "pyproject.toml"
 
 
 def demo(state: State, *, port: int | None, leave: bool) -> None:
@@ -41,10 +42,10 @@ def demo(state: State, *, port: int | None, leave: bool) -> None:
         Story.begin(state).tell()
         if not leave:
             show_logins(state)
-            supervisor.wait()
-    except KeyboardInterrupt:
-        say("stopping")
+            with contextlib.suppress(KeyboardInterrupt):
+                supervisor.wait()
     finally:
+        say("stopping")
         stop(supervisor)
 
 
