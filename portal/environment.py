@@ -39,7 +39,7 @@ def database(url: str) -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**parts, "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 300}},
+        "OPTIONS": {**parts, "pool": {"min_size": 0, "max_size": 8, "timeout": 5, "max_idle": 300}},
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 

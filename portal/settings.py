@@ -26,8 +26,9 @@ ALLOWED_HOSTS = [
 # One database, three roles: `default` serves tenants under row-level security, `provider` serves officers and the log
 # copier by policies of its own, `owner` migrates and is absent from the processes that serve.
 
+DATABASE_URL = environment.required("DATABASE_URL")
 DATABASES = {
-    "default": environment.database(environment.required("DATABASE_URL")),
+    "default": environment.database(DATABASE_URL),
     "provider": environment.database(environment.required("DATABASE_PROVIDER_URL")),
 }
 if os.environ.get("DATABASE_OWNER_URL"):
@@ -121,7 +122,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Static files are served from where the applications have them: there is no collecting step.
 WHITENOISE_USE_FINDERS = True
 
 # --- Who may come in ------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 import psycopg
+from django.conf import settings
 
-from portal import environment, problems
+from portal import problems
 from portal.dataplane.directory import Client, Directory, KeyPlace
 from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.encoding import b64u
@@ -71,7 +72,7 @@ class OperationRefused(Refused):
 
 @cache
 def directory() -> Directory:
-    return Directory(environment.required("DATABASE_URL"))
+    return Directory(settings.DATABASE_URL)
 
 
 def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

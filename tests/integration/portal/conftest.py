@@ -1,0 +1,78 @@
+"""What the portal's tests stand on: real servers, a real sealed device, and Alice's, Bob's and Charlie's tenants."""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack.layout import State
+from tests.support import portal
+from tests.support.portal import Browser, Organisation
+from tests.support.sealed import Customer, SealedDevice
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[SealedDevice]:
+    """The portal on its servers; its device is not started yet.
+
+    Not below pytest's own folder, which another run of pytest closes to PostgreSQL's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="strongroom-") as folder:
+        device = SealedDevice(Path(folder))
+        state = State(Path(folder) / "state")
+        with portal.running_servers(state):
+            portal.set_up_portal(state, device.socket)
+            yield device
+            device.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def django_is_ready(servers: SealedDevice) -> None:
+    """Tests import the portal's modules inside their functions, after this."""
+
+
+@pytest.fixture(scope="session")
+def device(servers: SealedDevice) -> SealedDevice:
+    """The sealed device, operational and registered."""
+    from tee.services import register_device
+
+    servers.bring_up()
+    register_device()
+    return servers
+
+
+@pytest.fixture(scope="session")
+def acme() -> Organisation:
+    """Alice owns it, Bob operates."""
+    return portal.make_organisation("acme", "alice")
+
+
+@pytest.fixture(scope="session")
+def globex() -> Organisation:
+    """Charlie's."""
+    return portal.make_organisation("globex", "charlie")
+
+
+@pytest.fixture(scope="session")
+def acme_customer(acme: Organisation, device: SealedDevice) -> Customer:
+    return portal.make_customer(acme, device)
+
+
+@pytest.fixture(scope="session")
+def globex_customer(globex: Organisation, device: SealedDevice) -> Customer:
+    return portal.make_customer(globex, device)
+
+
+@pytest.fixture
+def stranger() -> Browser:
+    """Nobody in particular."""
+    return Browser()
+
+
+@pytest.fixture
+def fresh_name() -> str:
+    return f"name-{next(_numbers)}"
