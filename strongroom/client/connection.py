@@ -46,10 +46,10 @@ def connect(home: Home, who: Who = "client", transport: httpx.BaseTransport | No
 
     Raises `Refused("configuration")` where the folder has no such token.
     """
+    url = home.config().url.rstrip("/") + API
     token = {"client": home.token() or home.session(), "person": home.session(), "nobody": ""}[who]
     if not token and who == "client":
         raise Refused("configuration", "no token: run `strongroom client token`, or `strongroom login`")
     if not token and who == "person":
         raise Refused("configuration", "nobody is logged in: run `strongroom login`")
-    url = home.config().url.rstrip("/") + API
     return Connection(home, Service(url, token=token, trusted=home.provider_tls(), transport=transport), transport)

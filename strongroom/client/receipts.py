@@ -59,6 +59,8 @@ def check(token: str, sent: Sent, roots: list[x509.Certificate], now: int) -> Ch
     for name, value in stated.items():
         if getattr(receipt, name) != value:
             raise Refused("receipt-mismatch", f"its {name} is not that of what was sent")
+    if receipt.version < 1 or not receipt.key_id:
+        raise Refused("receipt-mismatch", "it names no key, or no version of one")
     # 3. It is for this key.
     if receipt.key_type != sent.key_type or not _same_public_key(receipt.public_key, sent.public_key):
         raise Refused("receipt-mismatch", "the public key is not that of the key that was sent")

@@ -1,0 +1,123 @@
+"""An officer approves exactly the bytes that were read here; the portal's words about them count for nothing."""
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from simulator import WORLD, Simulator
+
+from strongroom.client.connection import Connection
+from strongroom.officer.actions import OpenedAction, PartitionRequest, approve, request_action, review
+from strongroom.officer.cards import CardFile, new_card, open_card
+from strongroom.protocol.admin_actions import (
+    ActionRequest,
+    AdminAction,
+    DefinePartition,
+    Officer,
+    action_digest,
+    check_request,
+    count_approvals,
+)
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.encoding import canonical_json
+from strongroom.protocol.errors import Refused
+
+PIN = "482915"
+NOW = int(time.time())
+CARDS = [new_card(f"partition{number}", "partition", PIN) for number in (1, 2, 3)]
+SECURITY = new_card("security1", "security", PIN)
+ASKED = PartitionRequest(request="pr_1", tenant="acme", label="main", owner=PublicCredential(x="A" * 43))
+
+
+def officer(card: CardFile) -> Officer:
+    face = card.face
+    return Officer(name=face.name, officer_class=face.officer_class, credential=face.credential, enrolled_epoch=1)
+
+
+def action(**change: Any) -> bytes:
+    opened = AdminAction(
+        officer_class="partition",
+        action="partition.define",
+        body=DefinePartition(tenant=ASKED.tenant, label=ASKED.label, owner=ASKED.owner),
+        world=WORLD,
+        device="dev_one",
+        nonce="n",
+        officer_epoch=1,
+        requester=CARDS[0].face.fingerprint,
+        opened_at=NOW,
+        expires_at=NOW + 3600,
+    )
+    return canonical_json(msgspec.structs.replace(opened, **change))
+
+
+def kept(raw: bytes, digest: str = "") -> OpenedAction:
+    return OpenedAction(id=7, digest=digest or action_digest(raw), action=raw, state="open")
+
+
+def as_json(opened: OpenedAction) -> dict[str, Any]:
+    return msgspec.structs.asdict(opened)
+
+
+def test_the_request_is_signed_by_the_card_over_what_the_customer_asked(
+    connection: Connection, provider: Simulator
+) -> None:
+    provider.answers["GET /officer/world"] = lambda: {"world": WORLD}
+    provider.answers["POST /officer/actions"] = lambda: as_json(kept(action()))
+    request_action(connection, open_card(CARDS[0], PIN), ASKED, NOW)
+    body = provider.requests[-1][2]
+    request, by = check_request(body["request"], [officer(one) for one in CARDS], WORLD)
+    assert by.name == "partition1"
+    assert isinstance(request, ActionRequest)
+    assert request.body == DefinePartition(tenant="acme", label="main", owner=ASKED.owner)
+    assert body["partition_request"] == "pr_1"
+
+
+def test_an_action_that_was_opened_for_something_else_is_noticed(connection: Connection, provider: Simulator) -> None:
+    other = DefinePartition(tenant="acme", label="main", owner=PublicCredential(x="B" * 43))
+    provider.answers["GET /officer/world"] = lambda: {"world": WORLD}
+    provider.answers["POST /officer/actions"] = lambda: as_json(kept(action(body=other)))
+    with pytest.raises(Refused, match="action-altered"):
+        request_action(connection, open_card(CARDS[0], PIN), ASKED, NOW)
+
+
+def test_two_officers_approvals_make_a_quorum_over_exactly_these_bytes(
+    connection: Connection, provider: Simulator
+) -> None:
+    raw = action()
+    provider.answers["POST /officer/actions/7/approvals"] = lambda: as_json(kept(raw))
+    for card in CARDS[1:]:
+        approve(connection, open_card(card, PIN), kept(raw), "123456", NOW)
+    bodies = [body for _, path, body in provider.requests if path.endswith("/approvals")]
+    approvals = [body["approval"] for body in bodies]
+    officers, thresholds = [officer(one) for one in CARDS], {"partition": 2}
+    assert len(count_approvals(raw, approvals, officers, thresholds, NOW)) == 2
+    with pytest.raises(Refused, match="action-altered"):
+        count_approvals(action(nonce="other"), approvals, officers, thresholds, NOW)
+
+
+@pytest.mark.parametrize(
+    ("opened", "card", "code"),
+    [
+        (kept(action(), digest="0" * 64), CARDS[1], "action-altered"),
+        (kept(b"{}"), CARDS[1], "action-altered"),
+        (kept(b"not json"), CARDS[1], "action-altered"),
+        (kept(action(expires_at=NOW)), CARDS[1], "action-expired"),
+        (kept(action()), SECURITY, "officer-unknown"),
+        (kept(action()), CARDS[0], "requester-cannot-approve"),
+    ],
+    ids=["another digest", "no action", "rubbish", "expired", "another class", "one's own"],
+)
+def test_what_this_card_may_not_approve_is_refused_before_it_signs(
+    connection: Connection, provider: Simulator, opened: OpenedAction, card: CardFile, code: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        approve(connection, open_card(card, PIN), opened, "123456", NOW)
+    assert refused.value.code == code
+    assert not provider.requests
+
+
+def test_a_card_that_knows_its_world_approves_nothing_of_another() -> None:
+    face = msgspec.structs.replace(CARDS[1].face, world="wd_other")
+    with pytest.raises(Refused, match="another world"):
+        review(kept(action()), face, NOW)
