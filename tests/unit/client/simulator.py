@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 from cryptography.x509.oid import NameOID
 
+from strongroom.client.evidence import Purpose
 from strongroom.client.material import read_material
 from strongroom.protocol import envelope, jws, log
 from strongroom.protocol.access import AccessList, access_list_digest, check_update
-from strongroom.protocol.certificates import CertificateProfile, Role, device_id, to_x5c
+from strongroom.protocol.certificates import CertificateProfile, Mode, Role, device_id, to_x5c
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.encoding import canonical_json, digest, make_id
 from strongroom.protocol.errors import CATALOGUE, Refused
@@ -48,7 +49,7 @@ WORLD = "wd_one"
 
 
 def certificate(
-    key: Ed25519PrivateKey, issuer: "Authority | None", role: Role, mode: str = "development"
+    key: Ed25519PrivateKey, issuer: "Authority | None", role: Role, mode: Mode = "development"
 ) -> x509.Certificate:
     """A certificate of the manufacturer's hierarchy; without `issuer` a root."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, role)])
@@ -74,7 +75,7 @@ class Authority:
     certificate: x509.Certificate
 
     @classmethod
-    def make(cls, role: Role, issuer: "Authority | None" = None, mode: str = "development") -> "Authority":
+    def make(cls, role: Role, issuer: "Authority | None" = None, mode: Mode = "development") -> "Authority":
         key = Ed25519PrivateKey.generate()
         return cls(key, certificate(key, issuer, role, mode))
 
@@ -118,7 +119,7 @@ class Simulator:
         signer = self.forgeries.get(name, by)
         return jws.sign(statement, signer.key, x5c=to_x5c(signer.certificate))
 
-    def endorse(self, purpose: str) -> str:
+    def endorse(self, purpose: Purpose) -> str:
         prefix, key = ("vk_", self.vendor_key) if purpose == "vendor-key" else ("pk_", self.provider_key)
         public = key.public()
         statement = Endorsement(
@@ -130,7 +131,7 @@ class Simulator:
         )
         return self.sign(statement, purpose, self.device)
 
-    def vouch(self, subject: str, nonce: str, key_id: str) -> ValidationStatement:
+    def vouch(self, subject: Purpose, nonce: str, key_id: str) -> ValidationStatement:
         key = self.vendor_key if subject == "vendor-key" else self.provider_key
         return ValidationStatement(
             validator="manufacturer" if subject == "vendor-key" else PROVIDER,

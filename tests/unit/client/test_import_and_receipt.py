@@ -13,7 +13,7 @@ from strongroom.client import imports, receipts
 from strongroom.client.connection import Connection
 from strongroom.client.material import Material, read_material
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.mechanisms import KeyType, Usage
 from strongroom.protocol.terms import Terms, new_salt
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -27,7 +27,7 @@ OTHER_PUBLIC_KEY = (
 
 
 def signing_terms(material: Material) -> Terms:
-    return Terms(salt=new_salt(), key_type=material.key_type, usages=["sign", "verify"])
+    return Terms(salt=new_salt(), key_type=material.key_type, usages=[Usage.SIGN, Usage.VERIFY])
 
 
 def bring_in(connection: Connection, now: int, name: str = "signer") -> imports.Imported:
@@ -92,7 +92,7 @@ def test_a_receipt_by_another_device_is_refused(listed: Connection, provider: Si
 def test_the_check_value_of_a_symmetric_key_must_be_its_own(listed: Connection, provider: Simulator, now: int) -> None:
     material = read_material(bytes(range(32)))
     assert material.check_value == "f29000"  # AES-256 over a zero block, FIPS 197's example key
-    terms = Terms(salt=new_salt(), key_type=KeyType.AES_256, usages=["encrypt"])
+    terms = Terms(salt=new_salt(), key_type=KeyType.AES_256, usages=[Usage.ENCRYPT])
     assert imports.import_key(listed, material, "good", terms, now).receipt.check_value == "f29000"
     provider.lies["receipt"] = lambda receipt: msgspec.structs.replace(receipt, check_value="000000")
     with pytest.raises(Refused, match="check value"):
@@ -120,10 +120,10 @@ def test_terms_that_contradict_themselves_are_refused_before_anything_is_asked(
 ) -> None:
     provider.requests.clear()
     material = read_material(PEM)
-    terms = Terms(salt=new_salt(), key_type=KeyType.EC_P256, usages=["encrypt"])
+    terms = Terms(salt=new_salt(), key_type=KeyType.EC_P256, usages=[Usage.ENCRYPT])
     with pytest.raises(Refused, match="terms-refused"):
         imports.import_key(listed, material, "signer", terms, now)
-    terms = Terms(salt=new_salt(), key_type=KeyType.RSA, usages=["sign"])
+    terms = Terms(salt=new_salt(), key_type=KeyType.RSA, usages=[Usage.SIGN])
     with pytest.raises(Refused, match="the terms are for RSA"):
         imports.import_key(listed, material, "signer", terms, now)
     assert not provider.requests

@@ -26,7 +26,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 def signer(listed: Connection, now: int) -> Connection:
     """Alice with a P-256 key named signer in her partition."""
     material = read_material(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    terms = Terms(salt=new_salt(), key_type=material.key_type, usages=["sign", "verify"])
+    terms = Terms(salt=new_salt(), key_type=material.key_type, usages=[Usage.SIGN, Usage.VERIFY])
     imports.import_key(listed, material, "signer", terms, now)
     return listed
 

@@ -16,8 +16,10 @@ from strongroom.client.material import read_material
 from strongroom.client.trust import validate
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList
+from strongroom.protocol.certificates import Role
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.terms import Terms, new_salt
 
@@ -122,7 +124,7 @@ def test_a_partition_with_a_second_owner_that_alice_did_not_name_is_refused(
 def test_a_statement_under_another_root_is_refused(
     listed: Connection, provider: Simulator, now: int, statement: str
 ) -> None:
-    role = "statement" if statement == "manufacturer" else "device"
+    role: Role = "statement" if statement == "manufacturer" else "device"
     provider.forgeries[statement] = Authority.make(role, Authority.make("root"))
     with pytest.raises(Refused, match="certificate-invalid"):
         validate(listed, now, PARTITION)
@@ -168,5 +170,5 @@ def test_an_access_list_by_a_stranger_is_refused(listed: Connection, provider: S
 
 def import_aes(connection: Connection, now: int) -> None:
     material = read_material(bytes(range(32)))
-    terms = Terms(salt=new_salt(), key_type=material.key_type, usages=["encrypt"])
+    terms = Terms(salt=new_salt(), key_type=material.key_type, usages=[Usage.ENCRYPT])
     imports.import_key(connection, material, "files", terms, now)
