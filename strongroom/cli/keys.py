@@ -108,9 +108,8 @@ def _show(as_json: bool, checked: receipts.Checked, word: str) -> None:
     compared = "every field is that of what was sent" if checked.compared else "not sent from this folder"
     data = {"receipt": checked.receipt, "mode": checked.mode, "compared": checked.compared}
     rows = [*_rows(checked.receipt), ("Receipt", f"{word}; {compared}")]
-    show(
-        as_json, data, pairs(rows), next_step(f"strongroom sign --key {checked.receipt.name} --in FILE --out SIGNATURE")
-    )
+    verb = "encrypt" if checked.receipt.key_type is KeyType.AES_256 else "sign"
+    show(as_json, data, pairs(rows), next_step(f"strongroom {verb} --key {checked.receipt.name} --in FILE --out FILE"))
 
 
 def _rows(found: Receipt) -> list[tuple[str, Any]]:

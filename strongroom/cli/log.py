@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from strongroom.cli import prompts
-from strongroom.cli.output import Json, moment, pairs, records, show
+from strongroom.cli.output import Json, moment, pairs, records, short, show
 from strongroom.cli.prompts import connected
 from strongroom.client import log
 
@@ -50,8 +50,8 @@ def log_show(limit: int = 50, as_json: Json = False) -> None:
             "lane": f"{one.lane} {one.n}",
             "event": one.event,
             "result": one.result,
-            "principal": one.principal,
-            "key": one.key,
+            "principal": short(one.principal),
+            "key": short(one.key),
         }
         for one in entries
     ]

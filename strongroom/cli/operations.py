@@ -26,6 +26,9 @@ TokenMode = Annotated[
 ]
 Digest = Annotated[bool, typer.Option("--digest", help="Send only the file's SHA-256; so above 1 MiB in any case.")]
 Aad = Annotated[Path | None, typer.Option("--aad", exists=True, help="File with additional authenticated data.")]
+TargetAad = Annotated[
+    Path | None, typer.Option("--target-aad", exists=True, help="The same, for the key to encrypt to.")
+]
 
 
 @app.command()
@@ -120,7 +123,7 @@ def translate(
     target: Out,
     to: Annotated[str, typer.Option(help="Name or id of the key to encrypt to.")],
     aad: Aad = None,
-    target_aad: Aad = None,
+    target_aad: TargetAad = None,
     mechanism: Chosen = None,
     target_mechanism: Annotated[Mechanism | None, typer.Option()] = None,
     token_mode: TokenMode = False,

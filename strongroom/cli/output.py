@@ -37,7 +37,12 @@ def plain(value: Any) -> Text:
 
 def moment(seconds: int | None) -> str:
     """Unix seconds as ISO 8601 in UTC."""
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def short(name: str) -> str:
+    """The beginning of a long id, for tables in which many stand; JSON always has the whole."""
+    return name if len(name) <= 20 else name[:19] + "…"
 
 
 def pairs(rows: Iterable[tuple[str, Any]], title: str = "") -> Table:
@@ -80,5 +85,5 @@ def show_refusal(as_json: bool, error: Refused) -> None:
         show(True, {"code": error.code, "sentence": error.problem.sentence, "detail": error.detail})
         return
     aside.print(Text.assemble(("refused ", "bold red"), (error.code, "bold"), f": {error.problem.sentence}"))
-    if error.detail:
+    if error.detail not in ("", error.problem.sentence):
         aside.print(plain(error.detail))

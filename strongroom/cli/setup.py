@@ -66,7 +66,8 @@ def configure(
         home.save_token(token_file.read_text().strip())
     if owner_credential:
         home.save_credential("owner", read_json(owner_credential.read_bytes(), PublicCredential, "configuration"))
-    show(as_json, {"home": str(home.path)}, f"Configured {home.path}.", next_step("strongroom trust"))
+    step = "strongroom trust" if tenant else "strongroom officer login USERNAME"
+    show(as_json, {"home": str(home.path)}, f"Configured {home.path}.", next_step(step))
 
 
 @app.command()
