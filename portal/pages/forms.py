@@ -29,6 +29,7 @@ class LoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         user = self.get_user()
+        user.otp_device = None
         if django_otp.user_has_device(user):
             # Remembers the last code of each authenticator, and slows guessing down.
             user.otp_device = django_otp.match_token(user, self.cleaned_data.get("otp_token", ""))

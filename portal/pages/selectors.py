@@ -5,17 +5,19 @@ from typing import Literal
 
 from knox.models import AuthToken
 
+from portal.quorum.models import OfficerProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, Principal
+from strongroom.protocol.access import AccessList, Principal, client_principal
 from strongroom.protocol.commands import ShowAccess, ShowAccessReply
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.log import Entry
 from tee import selectors as tee
 from tee.drivers import secure_module
 from tee.models import Device, Key, ProviderKey, VendorKey
 from tenants.models import ApiClient, ClientDevice, Partition, Tenant
 from tenants.scoping import tenant_scope
-from tenants.selectors import find_client
+from tenants.selectors import clients, devices, find_client
 
 StepState = Literal["done", "now", "later"]
 
@@ -37,6 +39,29 @@ class Access:
     version: int
     owners: list[str]
     principals: list[Principal]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A log entry with the names that its reader knows the principal and the key by; empty where there is none."""
+
+    entry: Entry
+    who: str
+    key: str
+
+
+def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:
+    """Entries in the tenant's own names for its devices, clients and keys."""
+    names = {f"device:{one.fingerprint}": one.name for one in devices(tenant=tenant)}
+    names |= {client_principal(one.client_id): one.name for one in clients(tenant=tenant)}
+    keys = {one.key_id: one.name for one in tee.keys(tenant=tenant)}
+    return [Line(entry, names.get(entry.principal, ""), keys.get(entry.key, "")) for entry in entries]
+
+
+def lines_of_world(entries: list[Entry]) -> list[Line]:
+    """Entries in the names of the officers whose cards they tell of."""
+    names = dict(OfficerProfile.objects.using(ALIAS).values_list("card_fingerprint", "user__username"))
+    return [Line(entry, names.get(entry.principal, ""), "") for entry in entries]
 
 
 def device_state() -> str:
@@ -61,7 +86,7 @@ def client_and_tokens(*, tenant: Tenant, client_id: str) -> tuple[ApiClient, lis
     return client, list(AuthToken.objects.filter(user_id=client.user_id).order_by("-created"))
 
 
-def steps(*, partitions: list[Partition], devices: list[ClientDevice], keys: list[Key]) -> list[Step]:
+def steps(*, username: str, partitions: list[Partition], devices: list[ClientDevice], keys: list[Key]) -> list[Step]:
     """How far a customer has come on the way to the first signature."""
     defined = [one for one in partitions if one.status == Partition.Status.DEFINED]
     way = [
@@ -69,7 +94,7 @@ def steps(*, partitions: list[Partition], devices: list[ClientDevice], keys: lis
             bool(devices),
             "Enrol a client device",
             "Its own key signs what it sends. Log the command in first.",
-            "strongroom login\nstrongroom device enrol --name laptop",
+            f"strongroom login {username}\nstrongroom device enrol --name laptop",
         ),
         (
             bool(partitions),

@@ -32,7 +32,7 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         raise Refused("not-found")
     keys, partitions = tee.keys(tenant=tenant), tenants.partitions(tenant=tenant)
     devices, clients = tenants.devices(tenant=tenant), tenants.clients(tenant=tenant)
-    steps = selectors.steps(partitions=partitions, devices=devices, keys=keys)
+    steps = selectors.steps(username=reader.user.username, partitions=partitions, devices=devices, keys=keys)
     return page(
         request,
         "overview.html",
@@ -51,7 +51,7 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         finished=all(step.state == "done" for step in steps),
         example=keys[0] if keys else None,
         example_commands=commands_for(keys[0]) if keys else "",
-        entries=audit.newest(tenant=tenant, limit=8).entries,
+        lines=selectors.lines_of_tenant(audit.newest(tenant=tenant, limit=8).entries, tenant=tenant),
     )
 
 
@@ -167,7 +167,7 @@ def log(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
         request,
         "log.html",
         reader=reader,
-        entries=shown.entries,
+        lines=selectors.lines_of_tenant(shown.entries, tenant=tenant),
         older=shown.older,
         events=[] if "before" in request.GET else audit.events(tenant=tenant, limit=20),
         partitions=tenants.partitions(tenant=tenant),

@@ -8,7 +8,6 @@ import django_otp
 import qrcode
 from django.contrib.auth import views as auth_views
 from django.db import transaction
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import SafeString, mark_safe
@@ -41,10 +40,10 @@ class Login(auth_views.LoginView):
             return render(request, self.template_name, {"form": LoginForm(request), "throttled": True}, status=429)
         return super().post(request, *args, **kwargs)
 
-    def form_valid(self, form: Form) -> HttpResponse:
+    def form_valid(self, form: LoginForm) -> HttpResponse:
         response = super().form_valid(form)
-        if self.request.user.is_verified():
-            _tell("person:session:opened", self.request.user)
+        if form.get_user().otp_device is not None:
+            _tell("person:session:opened", form.get_user())
         return response
 
 
