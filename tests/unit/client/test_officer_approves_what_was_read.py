@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulator import WORLD, Simulator
 
 from strongroom.client.connection import Connection
@@ -19,7 +20,7 @@ from strongroom.protocol.admin_actions import (
     check_request,
     count_approvals,
 )
-from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 
@@ -27,7 +28,8 @@ PIN = "482915"
 NOW = int(time.time())
 CARDS = [new_card(f"partition{number}", "partition", PIN) for number in (1, 2, 3)]
 SECURITY = new_card("security1", "security", PIN)
-ASKED = PartitionRequest(request="pr_1", tenant="acme", label="main", owner=PublicCredential(x="A" * 43))
+OWNER, STRANGER = (public_credential(Ed25519PrivateKey.generate()) for _ in range(2))
+ASKED = PartitionRequest(request="pr_1", tenant="acme", label="main", owner=OWNER)
 
 
 def officer(card: CardFile) -> Officer:
@@ -74,7 +76,7 @@ def test_the_request_is_signed_by_the_card_over_what_the_customer_asked(
 
 
 def test_an_action_that_was_opened_for_something_else_is_noticed(connection: Connection, provider: Simulator) -> None:
-    other = DefinePartition(tenant="acme", label="main", owner=PublicCredential(x="B" * 43))
+    other = DefinePartition(tenant="acme", label="main", owner=STRANGER)
     provider.answers["GET /officer/world"] = lambda: {"world": WORLD}
     provider.answers["POST /officer/actions"] = lambda: as_json(kept(action(body=other)))
     with pytest.raises(Refused, match="action-altered"):
