@@ -76,7 +76,8 @@ def profile_of(certificate: x509.Certificate) -> CertificateProfile:
         value = certificate.extensions.get_extension_for_oid(PROFILE_OID).value
     except (x509.ExtensionNotFound, ValueError):
         raise Refused("certificate-invalid", "not a certificate of this hierarchy") from None
-    assert isinstance(value, x509.UnrecognizedExtension)
+    if not isinstance(value, x509.UnrecognizedExtension):
+        raise Refused("certificate-invalid", "not a certificate of this hierarchy")
     return read_json(value.value, CertificateProfile, "certificate-invalid")
 
 

@@ -277,14 +277,18 @@ class FindImport(Command, frozen=True, kw_only=True):
 
 
 class ListKeys(Command, frozen=True, kw_only=True):
+    """Keys of the partition in the order of their ids, after the key `after` (empty: from the start)."""
+
     NAME = "keys.list"
     partition: str
+    after: str = ""
 
 
 class ListKeysReply(msgspec.Struct, frozen=True):
-    """(receipt, state) of each key of the partition."""
+    """(receipt, state) of each key. `last` is the id to go on after, or empty where the end was reached."""
 
     keys: list[tuple[str, str]]
+    last: str = ""
 
 
 # --- Log --------------------------------------------------------------------------------------------------------------
@@ -318,10 +322,14 @@ class LoggedEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ReadLaneReply(msgspec.Struct, frozen=True):
-    """`cursor` is where the next call goes on. Fewer entries than `limit`: the end was reached for now."""
+    """`cursor` is where the next call goes on. Not `more`: the end was reached for now.
+
+    There may be fewer than `limit` although there are more: an answer stays well below a frame's size.
+    """
 
     entries: list[LoggedEntry]
     cursor: str
+    more: bool = False
 
 
 class ListLanes(Command, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from strongroom.protocol.encoding import b64u, canonical_json, from_b64u
+from strongroom.protocol.errors import Refused
 
 
 class PublicCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,7 +17,12 @@ class PublicCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crv: str = "Ed25519"
 
     def __post_init__(self) -> None:
-        if self.kty != "OKP" or self.crv != "Ed25519" or len(self.x) != 43:
+        # A `ValueError` here is what msgspec turns into its own refusal while decoding.
+        try:
+            sound = self.kty == "OKP" and self.crv == "Ed25519" and len(from_b64u(self.x)) == 32
+        except Refused:
+            sound = False
+        if not sound:
             raise ValueError("not an Ed25519 public JWK")
 
     def public_key(self) -> Ed25519PublicKey:

@@ -21,11 +21,11 @@ def canonical_json(value: Any) -> bytes:
 
 
 def read_json(data: bytes | str, type_: type[T], code: str = "malformed") -> T:
-    """Decode `data` strictly as `type_`. Raises `Refused(code)`, which never quotes the data."""
+    """Decode `data` strictly as `type_`. Raises `Refused(code)`, which never quotes the data (msgspec's words do)."""
     try:
         return msgspec.json.decode(data, type=type_)
-    except msgspec.ValidationError as error:
-        raise Refused(code, str(error)) from None
+    except msgspec.ValidationError:
+        raise Refused(code, f"not the members and values of {getattr(type_, '__name__', type_)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Refused(code, "not JSON") from None
 

@@ -3,6 +3,7 @@
 The exact string that was signed is what is sent, kept and checked; nothing is re-serialised.
 """
 
+import re
 from typing import Any, ClassVar, TypeVar
 
 import jwt
@@ -14,6 +15,8 @@ from strongroom.protocol.encoding import canonical_json, read_json
 from strongroom.protocol.errors import Refused
 
 _jws = jwt.PyJWS(algorithms=["EdDSA"])
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,6 +57,9 @@ def verify(token: str, kind: type[S], key: Ed25519PublicKey) -> S:
 
 def read_header(token: str) -> dict[str, Any]:
     """The JOSE header, *not* verified: good for choosing the key to verify with, and for nothing else."""
+    # A token has one spelling: PyJWT lets a padded signature pass, which would change the digest of what was signed.
+    if not _COMPACT.fullmatch(token):
+        raise Refused("statement-malformed", "not a compact JWS")
     try:
         return _jws.get_unverified_header(token)
     except (jwt.InvalidTokenError, UnicodeError):
@@ -74,6 +80,6 @@ def read_unverified(token: str, kind: type[S]) -> S:
 def signer(token: str) -> str:
     """The thumbprint that the statement claims as its signer, not verified."""
     kid = read_header(token).get("kid")
-    if not isinstance(kid, str):
-        raise Refused("statement-malformed", "no kid")
+    if not isinstance(kid, str) or not _THUMBPRINT.fullmatch(kid):
+        raise Refused("statement-malformed", "no kid that is a thumbprint")
     return kid

@@ -80,6 +80,8 @@ def check_extends(older: Checkpoint, newer: Checkpoint, lanes: dict[str, list[by
         raise Refused("log-inconsistent", "the newer checkpoint is of another log, or of an earlier start")
     for lane, seen in older.lanes.items():
         entries = lanes.get(lane, [])
+        if lane not in newer.lanes or newer.lanes[lane].count < seen.count:
+            raise Refused("log-inconsistent", f"lane {lane} is shorter than an earlier checkpoint saw it, or left out")
         count, head = chain(entries[: seen.count])
         if count != seen.count or head.hex() != seen.head:
             raise Refused("log-inconsistent", f"lane {lane} no longer contains what an earlier checkpoint saw")

@@ -54,9 +54,9 @@ class RecipientPublicKey:
                 MLKEM768PublicKey.from_public_bytes(self.raw[:_MLKEM_PUBLIC]),
                 X25519PublicKey.from_public_bytes(self.raw[_MLKEM_PUBLIC:]),
             )
-        except ValueError:
+            return _SUITE.encrypt(plaintext, key, info=info)
+        except ValueError:  # also for an X25519 point of small order, which shows only when it is used
             raise Refused("malformed", "not an MLKEM768-X25519 public key") from None
-        return _SUITE.encrypt(plaintext, key, info=info)
 
 
 @dataclass(frozen=True)
