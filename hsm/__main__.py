@@ -7,11 +7,14 @@ import argparse
 import fcntl
 import logging
 import os
+import time
 from pathlib import Path
 
 from hsm.device import open_device
 from hsm.sandbox import seal_process
 from hsm.server import Server
+
+LOCK_SECONDS = 5.0
 
 
 def main() -> None:
@@ -26,14 +29,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     state: Path = arguments.state.resolve()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # One process a state folder: the lock falls with whoever holds it.
-    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _lock(state):
         parser.exit(1, f"another process serves {state}\n")
+    # Sealed before any secret is read.
+    seal_process(writable=[state, arguments.socket.resolve().parent, Path("/dev/null"), Path("/dev/urandom")])
     device = open_device(state)
     if device.mode == "development":
+        if device.certificate is not None and os.environ.get("STRONGROOM_ENV") == "production":
+            parser.exit(1, "STRONGROOM_ENV is production: a development device is refused\n")
         logging.getLogger("hsm").warning(
             "DEVELOPMENT device: its certificate says so, and its officers may be one person"
         )
@@ -43,8 +46,25 @@ def main() -> None:
         workers=arguments.workers,
         allowed={"portal": {arguments.portal_uid}, "console": {arguments.console_uid}},
     )
-    seal_process(writable=[state, arguments.socket.resolve().parent, Path("/dev/null"), Path("/dev/urandom")])
     server.run()
+
+
+def _lock(state: Path) -> bool:
+    """Hold the state folder for this process and its workers: the lock falls when the last of them has died.
+
+    Waits for workers that a killed parent has left, which are about to die too.
+    """
+    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from hsm import splitting
 from hsm.device import Device
 from hsm.dispatch import ANY_STATE, ANYONE, CONSOLE, handles
 from hsm.keytree import KeyTree, storage_root
-from hsm.records import Records
 from strongroom.protocol import certificates, commands
 from strongroom.protocol.admin_actions import Officer, check_thresholds
 from strongroom.protocol.encoding import b64u, make_id
@@ -126,7 +125,7 @@ def initialise(device: Device, command: commands.Initialise) -> commands.Initial
         reply=msgspec.msgpack.encode(reply),
     )
     # 5. All of it is written together; the world's first records are sealed under its key.
-    unlocked = Records(device.records.store, KeyTree(device.device_secret(), world_key), device.generations)
+    unlocked = device.unlocked_records(world_key)
     with unlocked.transaction() as changes:
         changes.put("device/unsealing", unsealing)
         changes.put("world/officers", r.Officers(1, officers, command.thresholds))

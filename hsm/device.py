@@ -101,9 +101,13 @@ class Device:
     def device_secret(self) -> bytes:
         return (self.folder / "device-secret").read_bytes()
 
-    def unlock(self, world_key: bytes) -> None:
+    def unlocked_records(self, world_key: bytes) -> Records:
+        """The records as they can be opened with the world key."""
+        return Records(self.records.store, KeyTree(self.device_secret(), world_key), self.generations)
+
+    def unlock(self, records: Records) -> None:
         """Become operational: from here on world records can be opened."""
-        self.records = Records(self.records.store, KeyTree(self.device_secret(), world_key), self.generations)
+        self.records = records
         self.unsealed = True
 
     def officers(self) -> r.Officers:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from hsm.device import Device
+from hsm.faults import log_fault
 from strongroom.protocol.admin_actions import OfficerClass
 from strongroom.protocol.commands import Caller, Command, Reply, Request, refusal
 from strongroom.protocol.errors import Refused
@@ -53,14 +54,17 @@ def handles(
 
 
 def dispatch(device: Device, caller: Caller, frame: bytes) -> Reply:
-    """Answer one frame of the administrative lane. A refusal is an answer too; anything else that fails is a defect."""
+    """Answer one frame of the administrative lane. A refusal is an answer too; anything else that fails is a defect.
+
+    A defect is answered with `internal`: its transaction was rolled back, and whoever met it must not seal the device.
+    """
     try:
         # 1. What is asked.
         try:
             request = msgspec.msgpack.decode(frame, type=Request)
             handler = HANDLERS[request.command]
             command = msgspec.msgpack.decode(request.body, type=handler.command)
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             raise Refused("malformed", "no such command, or not its body") from None
         # 2. Whether this caller may, in this state.
         if caller not in handler.callers:
@@ -71,3 +75,6 @@ def dispatch(device: Device, caller: Caller, frame: bytes) -> Reply:
         return Reply(body=msgspec.Raw(msgspec.msgpack.encode(handler.run(device, command))))
     except Refused as error:
         return Reply(**refusal(error))
+    except Exception:  # noqa: BLE001
+        log_fault("a command")
+        return Reply(**refusal(Refused("internal")))

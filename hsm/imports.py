@@ -24,6 +24,7 @@ from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.statements import Receipt
 from strongroom.protocol.terms import Terms, read_terms
 
+LISTED_KEYS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
@@ -38,20 +39,24 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     partition = device.records.need(f"partitions/{command.partition}", r.Partition)
     signer = Access(partition).device(jws.signer(envelope.header), "import")
     header = check_header(envelope, signer.public_key())
-    # 3. It was not seen before; or it was, and this is the answer again.
+    # 3. It is for this device, partition and tenant.
+    _check_addressee(device, command, partition, header)
+    # 4. It was not seen before (or it was: then this is the answer again), names an owner in force, and a free name.
     kept = device.records.get(_import_path(command.partition, header.import_id), r.Import)
     if kept is not None:
         if kept.header_digest != header_digest(envelope.header):
             raise Refused("import-replayed")
         return commands.ImportKeyReply(kept.receipt)
-    # 4. It is for this device, partition, tenant and owner, and its name is free.
-    _check_addressee(device, command, partition, header)
+    if header.owner not in [owner.fingerprint for owner in partition.owners]:
+        raise Refused("wrong-owner")
+    if device.records.get(f"partitions/{command.partition}/names/{header.name}", r.Name) is not None:
+        raise Refused("name-taken")
     # 5. Both layers come off, with keys that are in force, and hold what the header states.
     vendor_key = _wrapping_key(device, f"world/vendor-keys/{header.vendor_key}", "vendor-key-unknown")
     provider_key = _wrapping_key(device, f"world/provider-keys/{header.provider_key}", "provider-key-unknown")
     material, terms_bytes = unwrap(envelope, header, vendor_key, provider_key)
     # 6. The terms are ones that this device enforces, and the key is what they say and works.
-    terms = read_terms(terms_bytes)
+    terms = _read_sealed_terms(terms_bytes)
     key = m.load(terms.key_type, material, checked=False)
     m.self_test(key)
     # 7. Key, name, import, receipt and log entry are written together.
@@ -73,11 +78,14 @@ def find_import(device: Device, command: commands.FindImport) -> commands.Import
 def list_keys(device: Device, command: commands.ListKeys) -> commands.ListKeysReply:
     """Receipt and state of each key: what the portal needs to rebuild its own list."""
     device.records.need(f"partitions/{command.partition}", r.Partition)
+    folder = f"partitions/{command.partition}/keys/"
+    paths = [path for path in device.records.store.paths(folder) if path > folder + command.after]
     keys: list[tuple[str, str]] = []
-    for path in device.records.store.paths(f"partitions/{command.partition}/keys/"):
+    for path in paths[:LISTED_KEYS]:
         stored = device.records.need(path, r.StoredKey)
         keys.append((stored.receipt, read_terms(stored.terms).state_at(device.now())))
-    return commands.ListKeysReply(keys)
+    last = paths[LISTED_KEYS - 1].removeprefix(folder) if len(paths) > LISTED_KEYS else ""
+    return commands.ListKeysReply(keys, last)
 
 
 def _check_addressee(device: Device, command: commands.ImportKey, partition: r.Partition, header: ImportHeader) -> None:
@@ -87,12 +95,19 @@ def _check_addressee(device: Device, command: commands.ImportKey, partition: r.P
         raise Refused("wrong-partition")
     if not header.tenant == command.tenant == partition.tenant:
         raise Refused("wrong-tenant")
-    if header.owner not in [owner.fingerprint for owner in partition.owners]:
-        raise Refused("wrong-owner")
     if not _NAME.fullmatch(header.name) or not _IMPORT_ID.fullmatch(header.import_id):
         raise Refused("malformed", "a name has 1 to 64 letters, digits, dots, hyphens and underscores")
-    if device.records.get(f"partitions/{command.partition}/names/{header.name}", r.Name) is not None:
-        raise Refused("name-taken")
+    # Terms permit translation to a key by its name or id: no key may be named like the id of another.
+    if header.name.startswith("key_"):
+        raise Refused("malformed", "a name does not begin with 'key_', as ids do")
+
+
+def _read_sealed_terms(terms: bytes) -> Terms:
+    """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms."""
+    try:
+        return read_terms(terms)
+    except Refused as error:
+        raise Refused(error.code) from None
 
 
 def _wrapping_key(device: Device, path: str, code: str) -> RecipientPrivateKey:

@@ -1,30 +1,35 @@
 """A worker's lane of the log: one append-only file in segments, holding chains of many partitions.
 
 A frame is length ‖ tag ‖ body, `tag` an HMAC under the lane's key, so that an entry altered on the disk is noticed
-when the lane is opened. A body is MessagePack of (partition, n, head, entry), or a snapshot of all heads, with which
-every segment begins: so only the newest segment is read at start. An entry is in the kernel's hands before its
-operation is answered (it survives the death of the process) and on the disk within `FLUSH_SECONDS` (power loss may
-cost that window).
+when the lane is opened, and by its chain one that was dropped or moved. A body is MessagePack of (partition, n, head,
+entry), or a snapshot of all heads, with which every segment begins: so only the newest segment is read at start. An
+entry is in the kernel's hands before its operation is answered (it survives the death of the process) and on the disk
+within `FLUSH_SECONDS` (power loss may cost that window).
 """
 
+import errno
 import hmac
 import os
+import re
 import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from strongroom.protocol.commands import LoggedEntry
+from strongroom.protocol.commands import LoggedEntry, ReadLaneReply
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import GENESIS, Entry, next_head
 
 FLUSH_SECONDS = 0.05
 SEGMENT_BYTES = 64 * 1024 * 1024
+READ_BYTES = 2 * 1024 * 1024
 _FRAME = struct.Struct(">I16s")
+_SEGMENT = re.compile(r"(w\d{1,4})-(\d{8})\.log", re.ASCII)
+_CURSOR = re.compile(r"(\d{1,8}):(\d{1,12})", re.ASCII)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -47,7 +52,7 @@ _decoder = msgspec.msgpack.Decoder(Snapshot | Written)
 
 
 class Lane:
-    """The lane `name` in `folder`, opened for writing. `gap` tells what recovery had to cut off, in bytes."""
+    """The lane `name` in `folder`, opened for writing. `gap` tells what recovery had to leave behind, in bytes."""
 
     def __init__(self, folder: Path, name: str, key: bytes) -> None:
         self.name = name
@@ -56,6 +61,7 @@ class Lane:
         self.heads: dict[str, tuple[int, bytes]] = {}
         self.gap = 0
         self._failed = False
+        self._fd = -1
         self._dirty = threading.Event()
         self._recover()
         threading.Thread(target=self._flush_forever, daemon=True, name=f"flush-{name}").start()
@@ -77,7 +83,11 @@ class Lane:
         self.heads[partition] = (count + 1, head)
         self._dirty.set()
         if self._size > SEGMENT_BYTES:
-            self._start_segment(self._number + 1)
+            try:
+                self._start_segment(self._number + 1)
+            except OSError:
+                self._failed = True
+                raise Refused("log-unwritable") from None
 
     def _write(self, value: Snapshot | Written) -> None:
         body = _encode(value)
@@ -92,30 +102,18 @@ class Lane:
         self._size += written
 
     def _recover(self) -> None:
-        segments = segment_numbers(self._folder, self.name)
-        if not segments:
-            self._start_segment(1)
+        found = recover(self._folder, self.name, self._key)
+        self.heads, self.gap = found.heads, found.gap
+        if found.last is None or found.gap:
+            # What cannot be read stays where it is, as evidence, and is never written behind.
+            self._start_segment((found.newest or 0) + 1)
             return
-        self._number = segments[-1]
-        path = segment_path(self._folder, self.name, self._number)
-        good = 0
-        for end, value in read_frames(path, 0, self._key):
-            good = end
-            if isinstance(value, Snapshot):
-                self.heads = dict(value.heads)
-            else:
-                self.heads[value.partition] = (value.n, value.head)
-        self.gap = path.stat().st_size - good
+        path = segment_path(self._folder, self.name, found.last)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        os.ftruncate(self._fd, good)
-        self._size = good
-        if good == 0:  # the segment was begun but its snapshot never reached the disk
-            os.close(self._fd)
-            path.unlink()
-            self._recover()
+        self._number, self._size = found.last, path.stat().st_size
 
     def _start_segment(self, number: int) -> None:
-        if number > 1:
+        if self._fd >= 0:
             os.fdatasync(self._fd)
             os.close(self._fd)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -134,49 +132,90 @@ class Lane:
             self._dirty.clear()
             try:
                 os.fdatasync(self._fd)
-            except OSError:
-                # A segment that ended meanwhile was flushed where it was closed; anything else stops the device.
-                self._failed = not self._closed_meanwhile()
-                if self._failed:
+            except OSError as error:
+                # A segment that ended meanwhile was flushed where it was closed; anything else stops the device, and
+                # at once: the kernel reports a failed write only once.
+                if error.errno != errno.EBADF:
+                    self._failed = True
                     return
-
-    def _closed_meanwhile(self) -> bool:
-        try:
-            os.fdatasync(self._fd)
-        except OSError:
-            return False
-        return True
 
 
 def segment_path(folder: Path, lane: str, number: int) -> Path:
     return folder / f"{lane}-{number:08d}.log"
 
 
+def lane_names(folder: Path) -> list[str]:
+    """Names of the lanes that have files, also of those that no worker writes any more."""
+    return sorted({found[1] for path in folder.iterdir() if (found := _SEGMENT.fullmatch(path.name))})
+
+
 def segment_numbers(folder: Path, lane: str) -> list[int]:
-    return sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob(f"{lane}-*.log"))
+    found = [one for path in folder.iterdir() if (one := _SEGMENT.fullmatch(path.name))]
+    return sorted(int(one[2]) for one in found if one[1] == lane)
+
+
+class Recovered(NamedTuple):
+    """What a lane's files tell: heads of its chains, its `newest` segment, and the `last` one, with readable entries.
+
+    `gap` counts the bytes behind the last readable entry.
+    """
+
+    heads: dict[str, tuple[int, bytes]]
+    newest: int | None
+    last: int | None
+    gap: int
+
+
+def recover(folder: Path, lane: str, key: bytes) -> Recovered:
+    """Read a lane's newest segment, or where nothing in it is readable, the one before."""
+    numbers = segment_numbers(folder, lane)
+    gap = 0
+    for number in reversed(numbers):
+        path = segment_path(folder, lane, number)
+        end, heads = _replay(path, key)
+        gap += path.stat().st_size - end
+        if end:
+            return Recovered(heads, numbers[-1], number, gap)
+    return Recovered({}, numbers[-1] if numbers else None, None, gap)
+
+
+def _replay(path: Path, key: bytes) -> tuple[int, dict[str, tuple[int, bytes]]]:
+    """(where what is whole, authentic and in order ends, heads there); (0, {}) without a snapshot at the beginning."""
+    good, heads = 0, {}
+    for end, value in read_frames(path, 0, key):
+        if isinstance(value, Snapshot) != (good == 0):
+            break
+        if isinstance(value, Snapshot):
+            heads = dict(value.heads)
+        else:
+            count, head = heads.get(value.partition, (0, GENESIS))
+            if (value.n, value.head) != (count + 1, next_head(head, value.entry)):
+                break
+            heads[value.partition] = (value.n, value.head)
+        good = end
+    return good, heads
 
 
 def read_frames(path: Path, offset: int, key: bytes) -> Iterator[tuple[int, Snapshot | Written]]:
     """(end offset, value) of each whole and authentic frame from `offset` on; stops at the first that is not."""
     with path.open("rb") as file:
-        file.seek(offset)
+        size = os.fstat(file.fileno()).st_size
+        file.seek(min(offset, size))
         while len(header := file.read(_FRAME.size)) == _FRAME.size:
             length, tag = _FRAME.unpack(header)
-            body = file.read(length)
+            body = file.read(min(length, size))
             if len(body) != length or not hmac.compare_digest(hmac.digest(key, body, "sha256")[:16], tag):
                 return
             offset += _FRAME.size + length
             yield offset, _decoder.decode(body)
 
 
-def read_lane(folder: Path, lane: str, key: bytes, cursor: str, limit: int) -> tuple[list[LoggedEntry], str]:
-    """Up to `limit` entries after `cursor` (`segment:offset`), and the cursor to go on from."""
+def read_lane(folder: Path, lane: str, key: bytes, cursor: str, limit: int) -> ReadLaneReply:
+    """Up to `limit` entries after `cursor` (`segment:offset`), about `READ_BYTES` of them at most."""
     segments = segment_numbers(folder, lane)
-    try:
-        number, offset = (int(part) for part in cursor.split(":")) if cursor else (segments[0] if segments else 1, 0)
-    except ValueError:
-        raise Refused("malformed", "not a cursor of this lane") from None
+    number, offset = _read_cursor(cursor) if cursor else (segments[0] if segments else 1, 0)
     entries: list[LoggedEntry] = []
+    size = 0
     for segment in [one for one in segments if one >= number]:
         start = offset if segment == number else 0
         number, offset = segment, start
@@ -184,6 +223,14 @@ def read_lane(folder: Path, lane: str, key: bytes, cursor: str, limit: int) -> t
             offset = end
             if isinstance(value, Written):
                 entries.append(LoggedEntry(value.partition, value.n, value.entry))
-                if len(entries) >= limit:
-                    return entries, f"{number}:{offset}"
-    return entries, f"{number}:{offset}"
+                size += len(value.entry)
+                if len(entries) >= limit or size >= READ_BYTES:
+                    return ReadLaneReply(entries, f"{number}:{offset}", more=True)
+    return ReadLaneReply(entries, f"{number}:{offset}")
+
+
+def _read_cursor(cursor: str) -> tuple[int, int]:
+    found = _CURSOR.fullmatch(cursor)
+    if not found:
+        raise Refused("malformed", "not a cursor of this lane")
+    return int(found[1]), int(found[2])

@@ -1,5 +1,7 @@
 """Commands on the log: reading lanes in bulk, and checkpoints signed over all lanes of a partition."""
 
+import re
+
 from hsm import lanes
 from hsm import records as r
 from hsm.device import Device
@@ -8,15 +10,16 @@ from hsm.records import log_head_path
 from strongroom.protocol import commands
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.log import ADMIN_LANE, WORLD_LOG
+from strongroom.protocol.log import ADMIN_LANE, GENESIS, WORLD_LOG
 from strongroom.protocol.statements import Checkpoint, LaneHead
 
 MAX_ENTRIES = 10_000
+_CURSOR = re.compile(r"\d{1,18}", re.ASCII)
 
 
 @handles(commands.ListLanes, states=OPERATIONAL, callers=PORTAL)
 def list_lanes(device: Device, _command: commands.ListLanes) -> commands.ListLanesReply:
-    return commands.ListLanesReply([ADMIN_LANE, *worker_lanes(device)])
+    return commands.ListLanesReply([ADMIN_LANE, *lanes.lane_names(device.folder / "lanes")])
 
 
 @handles(commands.ReadLane, states=OPERATIONAL, callers=PORTAL)
@@ -24,30 +27,36 @@ def read_lane(device: Device, command: commands.ReadLane) -> commands.ReadLaneRe
     """Entries in the order written, of all partitions: what the portal copies. Nothing in them is secret."""
     limit = max(1, min(command.limit, MAX_ENTRIES))
     if command.lane != ADMIN_LANE:
-        if command.lane not in worker_lanes(device):
+        folder = device.folder / "lanes"
+        if command.lane not in lanes.lane_names(folder):
             raise Refused("not-found")
-        key = device.records.keys.lane_key()
-        return commands.ReadLaneReply(
-            *lanes.read_lane(device.folder / "lanes", command.lane, key, command.cursor, limit)
-        )
-    try:
-        after = int(command.cursor or "0")
-    except ValueError:
-        raise Refused("malformed", "not a cursor of this lane") from None
-    rows = device.records.store.entries_after(after, limit)
-    entries = [commands.LoggedEntry(partition, n, body) for _, partition, n, body in rows]
-    return commands.ReadLaneReply(entries, str(rows[-1][0] if rows else after))
+        return lanes.read_lane(folder, command.lane, device.records.keys.lane_key(), command.cursor, limit)
+    cursor = command.cursor or "0"
+    if not _CURSOR.fullmatch(cursor):
+        raise Refused("malformed", "not a cursor of this lane")
+    entries: list[commands.LoggedEntry] = []
+    size = 0
+    for position, partition, n, body in device.records.store.entries_after(int(cursor)):
+        entries.append(commands.LoggedEntry(partition, n, body))
+        cursor, size = str(position), size + len(body)
+        if len(entries) >= limit or size >= lanes.READ_BYTES:
+            return commands.ReadLaneReply(entries, cursor, more=True)
+    return commands.ReadLaneReply(entries, cursor)
 
 
 @handles(commands.MakeCheckpoint, states=OPERATIONAL, callers=PORTAL)
 def make_checkpoint(device: Device, command: commands.MakeCheckpoint) -> commands.MakeCheckpointReply:
-    """Sign every lane's count and head of one partition's log at this moment."""
+    """Sign every lane's count and head of one partition's log at this moment, of lanes without a worker too."""
+    if not 16 <= len(command.nonce) <= 128:
+        raise Refused("malformed", "a nonce has 16 to 128 characters")
     if command.partition != WORLD_LOG:
         device.records.need(f"partitions/{command.partition}", r.Partition)
     path = log_head_path(command.partition)
     head = device.records.get(path, r.Head) or r.Head()
     heads = {ADMIN_LANE: LaneHead(head.count, head.head.hex())}
-    for lane, (count, lane_head) in device.worker_heads(command.partition).items():
+    worked = device.worker_heads(command.partition)
+    for lane in lanes.lane_names(device.folder / "lanes"):
+        count, lane_head = worked.get(lane) or _idle_head(device, lane, command.partition)
         if count:
             heads[lane] = LaneHead(count, lane_head.hex())
     checkpoint = device.sign(
@@ -66,9 +75,10 @@ def make_checkpoint(device: Device, command: commands.MakeCheckpoint) -> command
     return commands.MakeCheckpointReply(checkpoint)
 
 
-def worker_lanes(device: Device) -> list[str]:
-    """Names of the workers' lanes, also of those that no worker writes any more."""
-    return sorted({path.name.rpartition("-")[0] for path in (device.folder / "lanes").glob("*.log")})
+def _idle_head(device: Device, lane: str, partition: str) -> tuple[int, bytes]:
+    """From its files the head in a lane that no worker has open: left out, its last entries could be hidden."""
+    found = lanes.recover(device.folder / "lanes", lane, device.records.keys.lane_key())
+    return found.heads.get(partition, (0, GENESIS))
 
 
 def log_recovery(device: Device, lane: str, gap: int) -> None:

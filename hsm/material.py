@@ -34,25 +34,36 @@ def load(key_type: KeyType, material: bytes, *, checked: bool) -> Key:
     """The key inside `material`: PKCS#8 in DER (RFC 5958) for key pairs, the raw bytes for AES.
 
     `checked`: the bytes passed `self_test` before and come from a sealed record, so that the slow consistency checks of
-    RSA can be left out. Raises `Refused("key-unparsable" | "key-weak")`, which say nothing of the bytes.
+    RSA can be left out. Raises `Refused("key-unparsable" | "key-weak" | "key-self-test-failed")`, which say nothing of
+    the bytes.
     """
     if key_type is KeyType.AES_256:
         if len(material) != 32:
             raise Refused("key-unparsable", "an AES-256 key has 32 bytes")
         return Secret(material, AESGCM(material))
     try:
-        key = load_der_private_key(material, None, unsafe_skip_rsa_key_validation=checked)
+        key = load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Refused("key-unparsable", "not an unencrypted PKCS#8 private key") from None
     if key_type is KeyType.RSA and isinstance(key, rsa.RSAPrivateKey):
         if key.key_size not in RSA_BITS or key.public_key().public_numbers().e < 65537:
             raise Refused("key-weak", "RSA keys have 2048 to 4096 bits and an exponent of at least 65537")
+        if not checked:
+            _check_rsa_numbers(material)
         return key
     if key_type is KeyType.EC_P256 and isinstance(key, ec.EllipticCurvePrivateKey):
         if not isinstance(key.curve, ec.SECP256R1):
             raise Refused("key-unparsable", "the curve is not P-256")
         return key
     raise Refused("key-unparsable", f"not a key of type {key_type}")
+
+
+def _check_rsa_numbers(material: bytes) -> None:
+    """What signing by the CRT numbers would not show, such as an altered private exponent."""
+    try:
+        load_der_private_key(material, None)
+    except ValueError:
+        raise Refused("key-self-test-failed") from None
 
 
 def self_test(key: Key) -> None:

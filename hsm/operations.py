@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from hsm import records as r
 from hsm.access import Access
+from hsm.faults import log_fault
 from hsm.lanes import Lane
 from hsm.material import Key, load
 from hsm.mechanisms import perform
@@ -20,6 +21,7 @@ from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism, 
 from strongroom.protocol.terms import ANY_TARGET, Terms, read_terms
 
 T = TypeVar("T")
+MAX_INSTRUCTION = 16 * 1024
 GCM_LIMIT = 2**32
 GCM_BLOCK = 2**16
 
@@ -113,6 +115,9 @@ class Operator:
         except Refused as error:
             session = self._sessions.current() if error.code == "session-stale" else ""
             reply = OperationReply(**refusal(error), session=session)
+        except Exception:  # noqa: BLE001 (a defect is on record too, and must not end other callers' connections)
+            log_fault("an operation")
+            reply = OperationReply(**refusal(Refused("internal")))
         # 6. On record before it is answered.
         try:
             self._lane.append(
@@ -203,6 +208,8 @@ def _check_shape(request: OperationRequest) -> None:
     """What is refused here is not worth an entry: no portal that works sends it."""
     if len(request.payload) > MAX_PAYLOAD:
         raise Refused("too-large", f"a payload has at most {MAX_PAYLOAD} bytes")
+    if len(request.instruction) > MAX_INSTRUCTION:
+        raise Refused("too-large", f"an instruction has at most {MAX_INSTRUCTION} characters")
     names = (request.key, request.principal, request.mechanism, request.parameters.target)
     if request.operation not in list(Usage) or max(map(len, names)) > 128:
         raise Refused("malformed", "no such operation, or a name is too long")

@@ -9,6 +9,8 @@ from strongroom.protocol.admin_actions import AdminAction, action_digest
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 
+MAX_DOCUMENT = 4 * 1024 * 1024
+
 
 def define_partition(device: Device, changes: r.Changes, action: AdminAction) -> str:
     """Make an approved action's partition. Its id is bound to owner, world and the action's nonce: never used again."""
@@ -36,6 +38,8 @@ def show_access(device: Device, command: commands.ShowAccess) -> commands.ShowAc
 def update_access(device: Device, command: commands.UpdateAccess) -> commands.UpdateAccessReply:
     """Put the owner's next access list in force. No other command changes one, and no officer can."""
     # 1. The list in force; asked again with it, the same answer.
+    if len(command.document) > MAX_DOCUMENT:
+        raise Refused("too-large")
     path = f"partitions/{command.partition}"
     partition = device.records.need(path, r.Partition)
     if partition.document and partition.document == command.document:

@@ -15,11 +15,13 @@ from strongroom.protocol.admin_actions import (
     count_approvals,
     read_action,
 )
-from strongroom.protocol.encoding import b64u, canonical_json
+from strongroom.protocol.encoding import b64u, canonical_json, digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import WORLD_LOG
 
 ACTION_SECONDS = 7 * 24 * 3600
+MAX_SIGNED = 16 * 1024
+MAX_APPROVALS = 100
 
 
 @handles(commands.ListOfficers, states=OPERATIONAL, callers=PORTAL)
@@ -31,9 +33,14 @@ def list_officers(device: Device, _command: commands.ListOfficers) -> commands.L
 @handles(commands.OpenAction, states=OPERATIONAL, callers=PORTAL)
 def open_action(device: Device, command: commands.OpenAction) -> commands.OpenActionReply:
     """The bytes that officers are to approve: the request with the device's nonce, officer epoch and expiry."""
-    # 1. An enrolled officer's card asks, for this world.
+    # 1. An enrolled officer's card asks, for this world; asked again, it is the same action.
+    if len(command.request) > MAX_SIGNED:
+        raise Refused("too-large")
     enrolled = device.officers()
     request, requester = check_request(command.request, enrolled.officers, device.world)
+    asked = f"world/requests/{digest(command.request.encode())}"
+    if (kept := device.records.get(asked, r.AskedAction)) is not None:
+        return commands.OpenActionReply(kept.action)
     # 2. The device adds what makes the action fresh and its own.
     now = device.now()
     action = canonical_json(
@@ -52,6 +59,7 @@ def open_action(device: Device, command: commands.OpenAction) -> commands.OpenAc
     )
     # 3. Only what was opened here can be carried out later.
     with device.records.transaction() as changes:
+        changes.put(asked, r.AskedAction(action))
         changes.put(_path(action), r.OpenedAction(action))
         changes.log(
             WORLD_LOG,
@@ -69,6 +77,8 @@ def open_action(device: Device, command: commands.OpenAction) -> commands.OpenAc
 def execute_action(device: Device, command: commands.ExecuteAction) -> commands.ExecuteActionReply:
     """Count the approvals and carry the action out. After success, the same bytes get the same answer."""
     # 1. It was opened here, and these are its bytes.
+    if len(command.approvals) > MAX_APPROVALS or max(map(len, command.approvals), default=0) > MAX_SIGNED:
+        raise Refused("too-large")
     opened = device.records.get(_path(command.action), r.OpenedAction)
     if opened is None or opened.action != command.action:
         raise Refused("action-unknown")

@@ -69,6 +69,12 @@ class OpenedAction(msgspec.Struct, frozen=True):  # world/actions/DIGEST
     result: str = ""
 
 
+class AskedAction(msgspec.Struct, frozen=True):  # world/requests/DIGEST
+    """The action that an officer's signed request opened: one request opens one."""
+
+    action: bytes
+
+
 class Partition(msgspec.Struct, frozen=True):  # partitions/ID
     """`document` is the signed access list in force (empty: none yet); `owners` are in force either way."""
 
@@ -120,7 +126,12 @@ class Records:
 
     def get(self, path: str, type_: type[T]) -> T | None:
         sealed = self.store.read(path)
-        return None if sealed is None else msgspec.msgpack.decode(self.keys.open(path, sealed), type=type_)
+        if sealed is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(self.keys.open(path, sealed), type=type_)
+        except msgspec.ValidationError:  # a path, made of what a caller sent, that leads to another kind of record
+            raise Refused("not-found") from None
 
     def need(self, path: str, type_: type[T]) -> T:
         """As `get`; raises `Refused("not-found")` where there is none."""

@@ -8,6 +8,7 @@ import ctypes
 import logging
 import os
 import resource
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 logger = logging.getLogger("hsm")
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _MLOCK_ALL = 1 | 2 | 4  # current, future, on fault
 _SYS_CREATE, _SYS_ADD, _SYS_RESTRICT = 444, 445, 446
 _READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read directory
@@ -37,6 +38,16 @@ def seal_process(*, writable: list[Path]) -> None:
     # 4. No capabilities, also for root.
     header, data = struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *[0] * 6)
     _require(_libc.capset(header, data), "capset")
+
+
+def follow_parent(parent: int) -> None:
+    """Have the kernel kill this worker when its parent dies, even while it is stopped.
+
+    Else a worker that was kept back could go on afterwards with rights and nonces as they were (prctl(2)).
+    """
+    _require(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def lock_memory() -> None:

@@ -21,6 +21,7 @@ from strongroom.protocol.frames import FrameBuffer, pack
 
 _PEERCRED = struct.Struct("3i")
 SEND_TIMEOUT = 10.0
+MAX_CALLERS = 256
 logger = logging.getLogger("hsm")
 
 
@@ -84,6 +85,9 @@ class Server:
 
     def _accept(self) -> None:
         sock, _ = self._listener.accept()
+        if len(self._callers) >= MAX_CALLERS:  # connections of the operations lane are the workers' and do not count
+            sock.close()
+            return
         sock.settimeout(SEND_TIMEOUT)
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
         caller = CallerConnection(sock, _PEERCRED.unpack(credentials)[1])
@@ -93,8 +97,7 @@ class Server:
     def _serve(self, caller: CallerConnection) -> None:
         try:
             data = caller.sock.recv(262_144)
-            frames = list(caller.buffer.feed(data)) if data else []
-            for frame in frames:
+            for frame in caller.buffer.feed(data):
                 self._answer(caller, frame)
         except (OSError, Refused):
             data = b""
@@ -119,14 +122,16 @@ class Server:
             reply = dispatch(self._device, caller.hello.caller, frame)
             if self._device.unsealed and not was_unsealed:
                 self._open_operations()
-            caller.sock.sendall(pack(msgspec.msgpack.encode(reply)))
+            caller.sock.sendall(_pack_reply(reply))
 
     def _welcome(self, caller: CallerConnection, frame: bytes) -> Reply:
         try:
             hello = msgspec.msgpack.decode(frame, type=Hello)
             if caller.uid not in self._allowed[hello.caller]:
                 raise Refused("caller-refused", "this process may not be that caller")
-        except msgspec.DecodeError:
+            if hello.lane == "operations" and hello.caller != "portal":
+                raise Refused("caller-refused", "operations are the portal's")
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return Reply(**refusal(Refused("malformed", "a connection begins with a hello")))
         except Refused as error:
             return Reply(**refusal(error))
@@ -170,3 +175,10 @@ class Server:
         for caller in self._callers:
             caller.sock.close()
         signal.set_wakeup_fd(-1)
+
+
+def _pack_reply(reply: Reply) -> bytes:
+    try:
+        return pack(msgspec.msgpack.encode(reply))
+    except Refused as error:
+        return pack(msgspec.msgpack.encode(Reply(**refusal(error))))

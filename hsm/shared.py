@@ -17,13 +17,15 @@ from strongroom.protocol.encoding import b64u, from_b64u
 from strongroom.protocol.errors import Refused
 
 _U64 = struct.Struct("<Q")
+_NO_SESSION = bytes(16)
 
 
 class Generations:
     """A counter for each of many slots of record paths: a cached record is good while its slot has not moved.
 
-    Only the administrative writer moves them, after its commit and before its answer, so that whoever has seen
-    the answer never meets an older record.
+    Whoever changes a record moves its slot, after the commit and before the answer, so that whoever has seen the
+    answer never meets an older record. Values are random: two processes that move a slot at once, or one that is
+    stopped while it does, can never bring an earlier value back.
     """
 
     _SLOTS = 65_536
@@ -35,7 +37,8 @@ class Generations:
         return int(_U64.unpack_from(self._memory, self._slot(path))[0])
 
     def moved(self, path: str) -> None:
-        _U64.pack_into(self._memory, self._slot(path), self.of(path) + 1)
+        place = self._slot(path)
+        self._memory[place : place + 8] = os.urandom(8)
 
     def _slot(self, path: str) -> int:
         return zlib.crc32(path.encode()) % self._SLOTS * 8
@@ -45,7 +48,8 @@ class Sessions:
     """The sessions in which signed instructions are accepted, and the nonces used in them: each serves once.
 
     A session ends after `LIFETIME` seconds of monotonic time, or when its table is half full; the one before is still
-    accepted for as long. So memory is bounded, no wall clock decides, and nothing survives a restart of the device.
+    accepted for as long. So an instruction that was held back is refused after twice that time, memory is bounded, no
+    wall clock decides, and nothing survives a restart of the device.
     """
 
     LIFETIME = 600.0
@@ -56,7 +60,7 @@ class Sessions:
         self._slots = slots
         self._memory = mmap.mmap(-1, self._HEADER.size + 2 * slots * self._SLOT)
         self._lock = os.memfd_create("strongroom-nonces", os.MFD_CLOEXEC)
-        self._rotate(b"\x00" * 16)
+        self._rotate(_NO_SESSION)
 
     def current(self) -> str:
         """The session to sign in now."""
@@ -71,7 +75,7 @@ class Sessions:
         mark = hashlib.sha256(f"{signer}\x00{nonce}".encode()).digest()[: self._SLOT]
         with self._locked():
             current, previous, _, _ = self._refresh()
-            if wanted not in (current, previous) or not any(wanted):
+            if wanted not in (current, previous) or wanted == _NO_SESSION:
                 raise Refused("session-stale")
             self._insert(wanted, mark, fresh=wanted == current)
 
@@ -93,7 +97,10 @@ class Sessions:
 
     def _refresh(self) -> tuple[bytes, bytes, float, int]:
         current, _, started, count = self._HEADER.unpack_from(self._memory)
-        if time.monotonic() - started > self.LIFETIME or count > self._slots // 4:
+        age = time.monotonic() - started
+        if age > 2 * self.LIFETIME:
+            self._rotate(_NO_SESSION)
+        elif age > self.LIFETIME or count > self._slots // 4:
             self._rotate(current)
         return self._HEADER.unpack_from(self._memory)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from strongroom.protocol.errors import Refused
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (path TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entry (
@@ -23,24 +25,40 @@ class Store:
     """Records by path, and the administrative log in the order written."""
 
     def __init__(self, file: Path) -> None:
-        self._db = sqlite3.connect(file, isolation_level=None, timeout=10)
+        self._file = file
+        self._open()
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self._file, isolation_level=None, timeout=10)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "secure_delete=ON"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_SCHEMA)
 
-    def close(self) -> None:
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Closed inside: SQLite's locks must not be carried across a fork (sqlite.org/howtocorrupt.html §2.6)."""
         self._db.close()
+        try:
+            yield
+        finally:
+            self._open()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside are committed together, or not at all."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """All writes inside are committed together, or not at all.
+
+        Raises `Refused("log-unwritable")` where the disk does not take them: every transaction has its log entry.
+        """
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            raise Refused("log-unwritable") from None
 
     def read(self, path: str) -> bytes | None:
         row = self._db.execute("SELECT sealed FROM record WHERE path = ?", (path,)).fetchone()
@@ -60,9 +78,8 @@ class Store:
     def append(self, partition: str, n: int, body: bytes) -> None:
         self._db.execute("INSERT INTO entry (partition, n, body) VALUES (?, ?, ?)", (partition, n, body))
 
-    def entries_after(self, position: int, limit: int) -> list[tuple[int, str, int, bytes]]:
+    def entries_after(self, position: int) -> Iterator[tuple[int, str, int, bytes]]:
         """(position, partition, n, entry) of the administrative log after `position`."""
         return self._db.execute(
-            "SELECT position, partition, n, body FROM entry WHERE position > ? ORDER BY position LIMIT ?",
-            (position, limit),
-        ).fetchall()
+            "SELECT position, partition, n, body FROM entry WHERE position > ? ORDER BY position", (position,)
+        )

@@ -52,9 +52,9 @@ def give_unseal_part(device: Device, command: commands.GiveUnsealPart) -> comman
     if progress >= unsealing.threshold:
         secret = splitting.join(attempt.parts, unsealing.names, unsealing.threshold, unsealing.wraps, device.world)
         root_tree = KeyTree(device.device_secret(), storage_root(secret, device.device_secret()))
-        device.unlock(root_tree.open("world-key", unsealing.world_key))
-        # 4. On record; the ceremony's answer has served.
-        with device.records.transaction() as changes:
+        unlocked = device.unlocked_records(root_tree.open("world-key", unsealing.world_key))
+        # 4. On record, or not unsealed; the ceremony's answer has served.
+        with unlocked.transaction() as changes:
             cards = sorted(attempt.parts)
             changes.log(
                 WORLD_LOG,
@@ -66,6 +66,7 @@ def give_unseal_part(device: Device, command: commands.GiveUnsealPart) -> comman
             if unsealing.reply:
                 forgotten = {"request": b"", "reply": b""}
                 changes.put("device/unsealing", r.replaced(unsealing, **forgotten))
+        device.unlock(unlocked)
         device.attempt, device.wrong_parts = None, 0
     return commands.GiveUnsealPartReply(progress, unsealing.threshold, device.state)
 

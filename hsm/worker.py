@@ -12,11 +12,13 @@ from hsm.keytree import KeyTree
 from hsm.lanes import Lane
 from hsm.operations import Operator
 from hsm.records import Records
+from hsm.sandbox import follow_parent, lock_memory
 from hsm.shared import Generations, Sessions
 from hsm.store import Store
 from strongroom.protocol.commands import OperationReply, OperationRequest, refusal
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import FrameBuffer, pack
+from strongroom.protocol.log import GENESIS
 
 SEND_TIMEOUT = 10.0
 _encode = msgspec.msgpack.Encoder().encode
@@ -24,9 +26,10 @@ _decode = msgspec.msgpack.Decoder(OperationRequest).decode
 
 
 class GiveHeads(msgspec.Struct, frozen=True, tag="heads"):
-    """The parent asks for the head of a partition's chain in this lane."""
+    """The parent asks for the head of a partition's chain in this lane. The answer carries the question's number."""
 
     partition: str
+    question: int
 
 
 class TakeConnection(msgspec.Struct, frozen=True, tag="connection"):
@@ -42,6 +45,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
 class Heads(msgspec.Struct, frozen=True, tag="heads-are"):
     """Answer to `GiveHeads`."""
 
+    question: int
     count: int
     head: bytes
 
@@ -59,6 +63,7 @@ class Connection:
 
 def run_worker(
     *,
+    parent: int,
     control: socket.socket,
     folder: Path,
     lane_name: str,
@@ -69,6 +74,8 @@ def run_worker(
     epoch: int,
 ) -> None:
     """Serve until the control socket closes. Runs in a fork; the store is opened anew."""
+    follow_parent(parent)
+    lock_memory()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     records = Records(Store(folder / "store.db"), keys, generations)
@@ -93,11 +100,13 @@ def _serve_control(control: socket.socket, selector: selectors.BaseSelector, lan
         return False
     command = control_decoder.decode(message)
     if isinstance(command, TakeConnection):
+        if not descriptors:  # this process has as many as it may have
+            return True
         connection = Connection(socket.socket(fileno=descriptors[0]))
         connection.sock.settimeout(SEND_TIMEOUT)
         selector.register(connection.sock, selectors.EVENT_READ, connection)
     elif isinstance(command, GiveHeads):
-        control.sendall(_encode(Heads(*lane.heads.get(command.partition, (0, bytes(32))))))
+        control.sendall(_encode(Heads(command.question, *lane.heads.get(command.partition, (0, GENESIS)))))
     return True
 
 

@@ -4,14 +4,13 @@ import logging
 import os
 import signal
 import socket
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from hsm.device import Device
+from hsm.faults import log_fault
 from hsm.worker import GiveHeads, Heads, Opened, TakeConnection, control_decoder, run_worker
 from strongroom.protocol.errors import Refused
 
@@ -35,6 +34,7 @@ class Workers:
         self._device = device
         self._count = count
         self._close_in_child = close_in_child
+        self._questions = 0
         self.all: dict[str, Worker] = {}
 
     def start(self) -> list[Worker]:
@@ -53,15 +53,19 @@ class Workers:
         """Count and head of the partition's chain in each lane, as the workers have them at this moment."""
         found = {}
         for worker in self.all.values():
-            try:
-                worker.control.sendall(_encode(GiveHeads(partition)))
-                answer = _receive(worker)
-            except OSError:
-                raise Refused("unavailable", "a worker is being started again") from None
-            if not isinstance(answer, Heads):
-                raise Refused("unavailable", "a worker is being started again")
-            found[worker.lane] = (answer.count, answer.head)
+            found[worker.lane] = self._ask_head(worker, partition)
         return found
+
+    def _ask_head(self, worker: Worker, partition: str) -> tuple[int, bytes]:
+        self._questions += 1
+        try:
+            worker.control.sendall(_encode(GiveHeads(partition, self._questions)))
+            while isinstance(answer := _receive(worker), Heads):
+                if answer.question == self._questions:  # else it comes late, to a question that was given up
+                    return answer.count, answer.head
+        except OSError:
+            pass
+        raise Refused("unavailable", "a worker is being started again")
 
     def forget(self, worker: Worker) -> None:
         """Take leave of a worker that has died."""
@@ -70,6 +74,7 @@ class Workers:
 
     def _bury(self, worker: Worker) -> None:
         worker.control.close()
+        os.kill(worker.pid, signal.SIGKILL)  # it may only be stopped
         _, status = os.waitpid(worker.pid, 0)
         logger.warning("worker %s ended with status %s", worker.lane, status)
 
@@ -83,9 +88,11 @@ class Workers:
 
     def _start(self, lane: str) -> Worker | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
-        if pid == 0:
-            self._run_child(ours, theirs, lane)
+        parent = os.getpid()
+        with self._device.records.store.closed():
+            pid = os.fork()
+            if pid == 0:
+                self._run_child(parent, ours, theirs, lane)
         theirs.close()
         ours.settimeout(ANSWER_SECONDS)
         worker = Worker(lane, pid, ours)
@@ -98,7 +105,7 @@ class Workers:
             self._device.on_gap(lane, opened.gap)
         return worker
 
-    def _run_child(self, ours: socket.socket, theirs: socket.socket, lane: str) -> None:
+    def _run_child(self, parent: int, ours: socket.socket, theirs: socket.socket, lane: str) -> None:
         # Whatever happens in a worker, it must never go on in the parent's code.
         try:
             ours.close()
@@ -107,6 +114,7 @@ class Workers:
             self._close_in_child()
             device = self._device
             run_worker(
+                parent=parent,
                 control=theirs,
                 folder=device.folder,
                 lane_name=lane,
@@ -117,9 +125,7 @@ class Workers:
                 epoch=device.boot_epoch,
             )
         except BaseException:  # noqa: BLE001
-            # The place and the kind of the failure, never its text: that might quote what was worked on.
-            kind, _, trace = sys.exc_info()
-            logger.error("worker %s failed: %s\n%s", lane, kind, "".join(traceback.format_tb(trace)))
+            log_fault(f"worker {lane}")
         finally:
             os._exit(1)
 
