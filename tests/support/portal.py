@@ -32,14 +32,9 @@ def running_servers(state: State) -> Iterator[None]:
     state.prepare()
     state.lock.touch()
     postgres.make_cluster(state)
+    user = postgres.system_user()
     processes = [
-        subprocess.Popen(
-            postgres.serve_command(state),
-            user=postgres.system_user(),
-            group=postgres.system_user(),
-            extra_groups=[],
-            cwd="/",
-        ),
+        subprocess.Popen(postgres.serve_command(state), user=user, group=user, extra_groups=[], cwd="/"),
         subprocess.Popen(valkey_command(state), stdout=subprocess.DEVNULL),
     ]
     try:

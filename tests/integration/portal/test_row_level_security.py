@@ -8,6 +8,8 @@ import pytest
 from tests.support.portal import Organisation, make_customer
 from tests.support.sealed import SealedDevice
 
+TABLES = ["tenants_apiclient", "tenants_clientdevice", "tenants_partition", "tee_import", "tee_key"]
+
 
 @pytest.fixture
 def app() -> Iterator[psycopg.Connection]:
@@ -72,9 +74,10 @@ def test_a_row_cannot_be_written_for_another_tenant(
         "INSERT INTO tenants_clientdevice (tenant_id, name, credential, fingerprint, status, created) "
         "VALUES (%s, 'planted', '{}', 'x', 'enrolled', now())"
     )
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
+    with app.transaction(force_rollback=True):
         app.execute("SELECT set_config('app.tenant', %s, true)", [str(acme.tenant.pk)])
-        app.execute(statement, [globex.tenant.pk])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute(statement, [globex.tenant.pk])
 
 
 def test_a_scope_does_not_outlive_its_transaction_in_the_pool(acme: Organisation) -> None:
