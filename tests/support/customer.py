@@ -1,0 +1,134 @@
+"""A customer of a sealed process in tests: owner, client device, API client and a partition of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from strongroom.protocol import access, certificates, commands, jws
+from strongroom.protocol.credentials import public_credential
+from strongroom.protocol.encoding import digest, make_id
+from strongroom.protocol.envelope import Envelope, Wrapping, wrap
+from strongroom.protocol.instructions import Instruction, Parameters
+from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.statements import Endorsement, Receipt
+from strongroom.protocol.terms import Terms
+from tests.support.hardware import nonce, now
+
+if TYPE_CHECKING:
+    from tests.support.sealed import SealedDevice
+
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+
+
+class Customer:
+    """A tenant with an owner, a client device and a partition whose access list names device and API client."""
+
+    def __init__(self, device: SealedDevice, tenant: str) -> None:
+        self.hsm = device
+        self.tenant = tenant
+        self.owner = Ed25519PrivateKey.generate()
+        self.device_key = Ed25519PrivateKey.generate()
+        self.client = access.client_principal(make_id("cl_"))
+        self.partition = device.define_partition(public_credential(self.owner), tenant)
+        self.document: str | None = None
+        self.version = 0
+        self.operations = device.line("operations")
+        self.published = device.line().call(commands.PublishKeys(), commands.PublishKeysReply)
+        self.allow(self.device_entry(["import", *OPERATIONS]), self.client_entry(OPERATIONS))
+
+    def device_entry(self, rights: list[str]) -> access.Principal:
+        credential = public_credential(self.device_key)
+        return access.Principal(
+            principal=access.device_principal(credential),
+            rights=rights,  # type: ignore[arg-type]
+            credential=credential,
+        )
+
+    def client_entry(self, rights: list[str]) -> access.Principal:
+        return access.Principal(principal=self.client, rights=rights)  # type: ignore[arg-type]
+
+    def access_list(self, *principals: access.Principal) -> access.AccessList:
+        return access.AccessList(
+            partition=self.partition,
+            version=self.version + 1,
+            previous=access.access_list_digest(self.document),
+            owners=[public_credential(self.owner)],
+            principals=list(principals),
+        )
+
+    def allow(self, *principals: access.Principal) -> None:
+        document = jws.sign(self.access_list(*principals), self.owner)
+        command = commands.UpdateAccess(partition=self.partition, document=document)
+        self.version = self.hsm.line().call(command, commands.UpdateAccessReply).version
+        self.document = document
+
+    def recipient(self, purpose: str) -> RecipientPublicKey:
+        kept = self.published.vendor_keys if purpose == "vendor" else self.published.provider_keys
+        endorsement, _ = certificates.verify_statement(kept[0], Endorsement, [self.hsm.factory.root], "device", now())
+        return RecipientPublicKey.from_text(endorsement.public_key)
+
+    def envelope(self, material: bytes, terms: bytes, name: str, **changes: object) -> Envelope:
+        fields: dict[str, object] = {
+            "import_id": make_id("imp_"),
+            "tenant": self.tenant,
+            "partition": self.partition,
+            "owner": public_credential(self.owner).fingerprint,
+            "device": self.published.device,
+            "vendor_key": self.recipient("vendor"),
+            "provider_key": self.recipient("provider"),
+            "name": name,
+            "validations": [],
+            "created_at": now(),
+        }
+        signer = changes.pop("signer", self.device_key)
+        return wrap(material, terms, Wrapping(**(fields | changes)), signer)  # type: ignore[arg-type]
+
+    def send(self, envelope: Envelope, **changes: str) -> str:
+        """Import an envelope. Returns the receipt."""
+        fields = {"partition": self.partition, "tenant": self.tenant} | changes
+        command = commands.ImportKey(**fields, header=envelope.header, material=envelope.material, terms=envelope.terms)
+        return self.hsm.line().call(command, commands.ImportKeyReply).receipt
+
+    def import_key(self, material: bytes, terms: Terms, name: str) -> Receipt:
+        token = self.send(self.envelope(material, terms.encode(), name))
+        receipt, _ = certificates.verify_statement(token, Receipt, [self.hsm.factory.root], "device", now())
+        return receipt
+
+    def request(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationRequest:
+        fields: dict[str, object] = {
+            "principal": self.client,
+            "partition": self.partition,
+            "key": key,
+            "version": 0,
+            "operation": operation,
+            "mechanism": "",
+            "payload": payload,
+        }
+        return commands.OperationRequest(**(fields | changes))  # type: ignore[arg-type]
+
+    def operate(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationReply:
+        return self.operations.operate(self.request(key, operation, payload, **changes))
+
+    def instruction(self, key: str, operation: str, payload: bytes, mechanism: str, **changes: object) -> Instruction:
+        session = self.hsm.line().call(commands.SessionRequest(), commands.SessionReply).session
+        fields: dict[str, object] = {
+            "partition": self.partition,
+            "key": key,
+            "version": 1,
+            "operation": operation,
+            "mechanism": mechanism,
+            "parameters": Parameters(),
+            "payload_digest": digest(payload),
+            "nonce": nonce(),
+            "session": session,
+        }
+        return Instruction(**(fields | changes))  # type: ignore[arg-type]
+
+    def operate_signed(
+        self, key: str, operation: str, payload: bytes, mechanism: str, **changes: object
+    ) -> commands.OperationReply:
+        signer = changes.pop("signer", self.device_key)
+        token = jws.sign(self.instruction(key, operation, payload, mechanism, **changes), signer)  # type: ignore[arg-type]
+        return self.operate(key, operation, payload, instruction=token)
