@@ -75,8 +75,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         logger.warning("The database does not answer: %s", type(error).__name__)
     set_rollback()
     extra = headers(refused)
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        extra["Retry-After"] = str(int(error.wait) + 1)
+    wait = getattr(error, "wait", None)
+    if isinstance(error, exceptions.Throttled) and wait is not None:
+        extra["Retry-After"] = str(int(wait) + 1)
     return Response(document(refused), status=refused.problem.status, headers=extra, content_type=CONTENT_TYPE)
 
 

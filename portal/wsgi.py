@@ -5,7 +5,7 @@ Operations on keys go to the data plane, everything else to Django.
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.core.wsgi import get_wsgi_application
 
@@ -18,7 +18,7 @@ from portal.dataplane import operations  # noqa: E402 - needs Django's settings 
 _KEYS = "/api/v1/keys/"
 
 
-def application(environ: dict[str, Any], start_response: operations.StartResponse) -> Iterable[bytes]:
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     if environ["REQUEST_METHOD"] == "POST":
         path: str = environ["PATH_INFO"]
         if path.startswith(_KEYS) and path.count("/") == 5 and path.rpartition("/")[2] in operations.OPERATIONS:

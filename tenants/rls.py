@@ -5,6 +5,8 @@ the tenant that `tenants.scoping.tenant_scope` set for the transaction, and none
 has a policy of its own; what it may do with the rows that it sees is a matter of grants (`manage.py prepare_roles`).
 """
 
+from typing import Any
+
 from django.db.migrations import RunSQL
 
 from tenants.roles import APP, PROVIDER
@@ -14,7 +16,8 @@ TENANT = "nullif(current_setting('app.tenant', true), '')::bigint"
 
 def row_level_security(*tables: str) -> RunSQL:
     """The migration operation that puts `tables`, which have a column `tenant_id`, under row-level security."""
-    lock, unlock = [], []
+    lock: list[Any] = []
+    unlock: list[Any] = []
     for table in tables:
         lock += [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",

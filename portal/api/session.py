@@ -1,7 +1,5 @@
 """Login and logout of people, and who a token speaks for."""
 
-from typing import ClassVar
-
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -42,9 +40,9 @@ class WhoamiOut(serializers.Serializer):
 
 
 class Login(ApiView):
-    authentication_classes: ClassVar = []
-    permission_classes: ClassVar = [AllowAny]
-    throttle_classes: ClassVar = [LoginThrottle]
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    throttle_classes = [LoginThrottle]
 
     @extend_schema(request=LoginIn, responses=LoginOut, auth=[])
     def post(self, request: Request) -> Response:
@@ -61,7 +59,7 @@ class Login(ApiView):
 
 
 class Logout(ApiView):
-    allowed: ClassVar = {"POST": ANYONE_KNOWN}
+    allowed = {"POST": ANYONE_KNOWN}
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -70,7 +68,7 @@ class Logout(ApiView):
 
 
 class Whoami(ApiView):
-    allowed: ClassVar = {"GET": ANYONE_KNOWN}
+    allowed = {"GET": ANYONE_KNOWN}
 
     @extend_schema(responses=WhoamiOut)
     def get(self, request: Request) -> Response:

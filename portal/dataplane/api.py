@@ -1,7 +1,5 @@
 """Operations in the API's description. They are served before Django is reached (`portal.wsgi`)."""
 
-from typing import ClassVar
-
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -47,7 +45,7 @@ class OperationOut(serializers.Serializer):
 
 
 class Operation(ApiView):
-    allowed: ClassVar = {"POST": CLIENT}
+    allowed = {"POST": CLIENT}
 
     @extend_schema(
         summary="Use a key",

@@ -1,10 +1,10 @@
 """An operation over HTTP, from the request to the TEE and back: a WSGI application of its own."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 import psycopg
@@ -23,7 +23,6 @@ OPERATIONS = frozenset(Usage)
 MAX_BODY = MAX_PAYLOAD * 4 // 3 + 64 * 1024
 """A payload of the largest size in base64, and room for parameters and an instruction."""
 
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +74,7 @@ def directory() -> Directory:
     return Directory(settings.DATABASE_URL)
 
 
-def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answers `POST /api/v1/keys/{reference}/{operation}`, and nothing else."""
     extra: dict[str, str] = {}
     try:
@@ -101,7 +100,7 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
     return [body]
 
 
-def _operate(environ: dict[str, Any]) -> OperationAnswer:
+def _operate(environ: WSGIEnvironment) -> OperationAnswer:
     """Raises `Refused`."""
     _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
     known = directory()
@@ -134,20 +133,24 @@ def _operate(environ: dict[str, Any]) -> OperationAnswer:
     if reply.code:
         raise OperationRefused(reply)
     # 5. The answer.
-    about = {"key_id": reply.key, "version": reply.version, "mechanism": reply.mechanism}
-    if operation == Usage.VERIFY:
-        return OperationAnswer(valid=reply.result == b"\x01", **about)
-    return OperationAnswer(result=reply.result, **about)
+    verified = operation == Usage.VERIFY
+    return OperationAnswer(
+        result=None if verified else reply.result,
+        valid=reply.result == b"\x01" if verified else None,
+        key_id=reply.key,
+        version=reply.version,
+        mechanism=reply.mechanism,
+    )
 
 
-def _bearer(environ: dict[str, Any]) -> bytes:
+def _bearer(environ: WSGIEnvironment) -> bytes:
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token or not token.isascii():
         raise Refused("unauthenticated")
     return token.strip().encode()
 
 
-def _read(environ: dict[str, Any]) -> OperationBody:
+def _read(environ: WSGIEnvironment) -> OperationBody:
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:

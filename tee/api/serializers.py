@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tee.models import Import, Key
+from tee.models import Import
 from tenants.api.base import CredentialField
 
 NONCE = r"^[!-~]{16,128}\Z"
@@ -89,7 +89,7 @@ class KeyOut(serializers.Serializer):
     version = serializers.IntegerField()
     key_type = serializers.CharField()
     state = serializers.CharField()
-    partition = serializers.CharField()
+    partition = serializers.CharField(source="partition.partition_id")
     created = serializers.DateTimeField()
     public_key = serializers.CharField()
     check_value = serializers.CharField()
@@ -102,8 +102,3 @@ class ReceiptOut(serializers.Serializer):
 class SessionOut(serializers.Serializer):
     session = serializers.CharField()
     device = serializers.CharField()
-
-
-def key_out(key: Key) -> dict[str, Any]:
-    out = {name: getattr(key, name) for name in KeyOut().fields if name != "partition"}
-    return dict(KeyOut(out | {"partition": key.partition.partition_id}).data)

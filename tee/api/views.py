@@ -1,6 +1,6 @@
 """What customers ask of the TEE through the portal, but for operations, which have a data plane of their own."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -25,7 +25,6 @@ from tee.api.serializers import (
     TrustOut,
     ValidationIn,
     ValidationOut,
-    key_out,
 )
 from tee.models import Import as ImportRow
 from tenants.api.base import ApiView
@@ -33,8 +32,8 @@ from tenants.permissions import ADMINS, CLIENT, READERS
 
 
 class Public(ApiView):
-    authentication_classes: ClassVar = []
-    permission_classes: ClassVar = [AllowAny]
+    authentication_classes = []
+    permission_classes = [AllowAny]
 
 
 class Trust(Public):
@@ -52,7 +51,7 @@ class Validation(Public):
 
 
 class Attestation(ApiView):
-    allowed: ClassVar = {"POST": READERS}
+    allowed = {"POST": READERS}
 
     @extend_schema(request=NonceIn, responses=AttestationOut)
     def post(self, request: Request, partition_id: str) -> Response:
@@ -61,7 +60,7 @@ class Attestation(ApiView):
 
 
 class Access(ApiView):
-    allowed: ClassVar = {"GET": READERS, "PUT": READERS}
+    allowed = {"GET": READERS, "PUT": READERS}
 
     @extend_schema(responses=AccessOut)
     def get(self, request: Request, partition_id: str) -> Response:
@@ -76,7 +75,7 @@ class Access(ApiView):
 
 
 class Imports(ApiView):
-    allowed: ClassVar = {"POST": CLIENT | ADMINS}
+    allowed = {"POST": CLIENT | ADMINS}
 
     @extend_schema(request=ImportIn, responses={200: ImportOut, 201: ImportOut})
     def post(self, request: Request) -> Response:
@@ -92,7 +91,7 @@ class Imports(ApiView):
 
 
 class Import(ApiView):
-    allowed: ClassVar = {"GET": READERS}
+    allowed = {"GET": READERS}
 
     @extend_schema(responses=ImportOut)
     def get(self, request: Request, import_id: str) -> Response:
@@ -101,23 +100,23 @@ class Import(ApiView):
 
 
 class Keys(ApiView):
-    allowed: ClassVar = {"GET": READERS}
+    allowed = {"GET": READERS}
 
     @extend_schema(responses=KeyOut(many=True))
     def get(self, request: Request) -> Response:
-        return Response([key_out(one) for one in selectors.keys(tenant=self.tenant)])
+        return Response(KeyOut(selectors.keys(tenant=self.tenant), many=True).data)
 
 
 class Key(ApiView):
-    allowed: ClassVar = {"GET": READERS}
+    allowed = {"GET": READERS}
 
     @extend_schema(responses=KeyOut)
     def get(self, request: Request, reference: str) -> Response:
-        return Response(key_out(selectors.key(tenant=self.tenant, reference=reference)))
+        return Response(KeyOut(selectors.key(tenant=self.tenant, reference=reference)).data)
 
 
 class Receipt(ApiView):
-    allowed: ClassVar = {"GET": READERS}
+    allowed = {"GET": READERS}
 
     @extend_schema(responses=ReceiptOut)
     def get(self, request: Request, reference: str) -> Response:
@@ -125,7 +124,7 @@ class Receipt(ApiView):
 
 
 class Session(ApiView):
-    allowed: ClassVar = {"GET": CLIENT}
+    allowed = {"GET": CLIENT}
 
     @extend_schema(parameters=[OpenApiParameter("partition", str, required=True)], responses=SessionOut)
     def get(self, request: Request) -> Response:

@@ -111,7 +111,7 @@ class Emulator(SecureModule):
         _set_timeouts(connection, CONNECT_SECONDS)
         connection.connect(self._path)
         connection.sendall(pack(msgspec.msgpack.encode(Hello(lane, "portal"))))
-        commands.decode_reply(read_frame(connection.recv), commands.Done | None)
+        commands.decode_reply(read_frame(connection.recv), type(None))
         _set_timeouts(connection, ANSWER_SECONDS)
         return connection
 

@@ -1,5 +1,6 @@
 """What all views of the REST interface have in common."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ MAX_BODY = 512 * 1024
 class ApiView(APIView):
     """A view that declares who may use which method (`tenants.permissions`)."""
 
-    allowed: dict[str, frozenset[str] | None] = {}
+    allowed: Mapping[str, frozenset[str] | None] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises `Refused("too-large")` before anything of the body is read."""
@@ -49,7 +50,7 @@ class ApiView(APIView):
 class CredentialField(serializers.JSONField):
     """An Ed25519 public key as a JWK (RFC 8037)."""
 
-    def to_internal_value(self, data: Any) -> PublicCredential:
+    def to_internal_value(self, data: Any) -> Any:
         try:
             credential = msgspec.convert(data, PublicCredential)
             credential.public_key()

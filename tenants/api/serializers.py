@@ -50,18 +50,18 @@ class TokenOut(serializers.Serializer):
 
 
 class NewPartition(serializers.Serializer):
-    label = serializers.CharField(max_length=100)
+    label = serializers.CharField(max_length=100)  # type: ignore[assignment]  # a field of that name
     owner = CredentialField()
 
 
 class PartitionOut(serializers.Serializer):
-    partition = serializers.CharField(allow_null=True)
+    partition = serializers.CharField(source="partition_id", allow_null=True)
     request = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of that name
     owner = CredentialField()
     owner_fingerprint = serializers.CharField()
     status = serializers.ChoiceField(Partition.Status.choices)
-    device = serializers.CharField()
+    device = serializers.CharField(source="device_id")
     requested = serializers.DateTimeField()
     defined = serializers.DateTimeField(allow_null=True)
 
@@ -85,21 +85,3 @@ def client_out(client: ApiClient, *, new: bool = False) -> dict[str, Any]:
     if new:
         out["next_step"] = NEXT_STEP.format(command=f"strongroom access add {principal} --right sign")
     return dict(ClientOut(out).data)
-
-
-def partition_out(partition: Partition) -> dict[str, Any]:
-    return dict(
-        PartitionOut(
-            {
-                "partition": partition.partition_id,
-                "request": partition.request,
-                "label": partition.label,
-                "owner": partition.owner,
-                "owner_fingerprint": partition.owner_fingerprint,
-                "status": partition.status,
-                "device": partition.device_id,
-                "requested": partition.requested,
-                "defined": partition.defined,
-            }
-        ).data
-    )

@@ -1,7 +1,5 @@
 """Client devices, API clients with their tokens, and partitions of the caller's tenant."""
 
-from typing import ClassVar
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,13 +17,12 @@ from tenants.api.serializers import (
     TokenOut,
     client_out,
     device_out,
-    partition_out,
 )
 from tenants.permissions import ADMINS, READERS
 
 
 class Devices(ApiView):
-    allowed: ClassVar = {"GET": READERS, "POST": ADMINS}
+    allowed = {"GET": READERS, "POST": ADMINS}
 
     @extend_schema(responses=DeviceOut(many=True))
     def get(self, request: Request) -> Response:
@@ -38,7 +35,7 @@ class Devices(ApiView):
 
 
 class Device(ApiView):
-    allowed: ClassVar = {"DELETE": ADMINS}
+    allowed = {"DELETE": ADMINS}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, fingerprint: str) -> Response:
@@ -47,7 +44,7 @@ class Device(ApiView):
 
 
 class Clients(ApiView):
-    allowed: ClassVar = {"GET": READERS, "POST": ADMINS}
+    allowed = {"GET": READERS, "POST": ADMINS}
 
     @extend_schema(responses=ClientOut(many=True))
     def get(self, request: Request) -> Response:
@@ -60,7 +57,7 @@ class Clients(ApiView):
 
 
 class Client(ApiView):
-    allowed: ClassVar = {"DELETE": ADMINS}
+    allowed = {"DELETE": ADMINS}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, client_id: str) -> Response:
@@ -69,7 +66,7 @@ class Client(ApiView):
 
 
 class Tokens(ApiView):
-    allowed: ClassVar = {"POST": ADMINS}
+    allowed = {"POST": ADMINS}
 
     @extend_schema(request=NewToken, responses={201: TokenOut})
     def post(self, request: Request, client_id: str) -> Response:
@@ -81,7 +78,7 @@ class Tokens(ApiView):
 
 
 class Token(ApiView):
-    allowed: ClassVar = {"DELETE": ADMINS}
+    allowed = {"DELETE": ADMINS}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, client_id: str, token_key: str) -> Response:
@@ -92,23 +89,23 @@ class Token(ApiView):
 
 
 class Partitions(ApiView):
-    allowed: ClassVar = {"GET": READERS, "POST": ADMINS}
+    allowed = {"GET": READERS, "POST": ADMINS}
 
     @extend_schema(responses=PartitionOut(many=True))
     def get(self, request: Request) -> Response:
-        return Response([partition_out(one) for one in selectors.partitions(tenant=self.tenant)])
+        return Response(PartitionOut(selectors.partitions(tenant=self.tenant), many=True).data)
 
     @extend_schema(request=NewPartition, responses={201: PartitionOut})
     def post(self, request: Request) -> Response:
         partition = services.request_partition(
             tenant=self.tenant, actor=self.caller.user.username, **self.read(NewPartition)
         )
-        return Response(partition_out(partition), status=201)
+        return Response(PartitionOut(partition).data, status=201)
 
 
 class Partition(ApiView):
-    allowed: ClassVar = {"GET": READERS}
+    allowed = {"GET": READERS}
 
     @extend_schema(responses=PartitionOut)
     def get(self, request: Request, partition_id: str) -> Response:
-        return Response(partition_out(selectors.partition(tenant=self.tenant, reference=partition_id)))
+        return Response(PartitionOut(selectors.partition(tenant=self.tenant, reference=partition_id)).data)
