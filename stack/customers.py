@@ -4,6 +4,7 @@ Everything is done as customers and officers do it, through their SDK. What was 
 alone, so this can be interrupted anywhere and begun again.
 """
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -59,7 +60,11 @@ def configure_officer(state: State, run: Run, officer: OfficerPerson) -> Home:
 
 
 def log_in(state: State, person: Person, home: Home) -> None:
-    """Log a person in with a fresh one-time code; the token is kept in the folder."""
+    """Log a person in with a fresh one-time code, unless the token that the folder keeps still serves."""
+    if home.session():
+        with connect(home, "person") as connection, contextlib.suppress(Refused):
+            if connection.portal.get("whoami", dict)["name"] == person.username:
+                return
     with connect(home, "nobody") as connection:
         account.login(connection, person.username, person.password, next_code(state, person))
 

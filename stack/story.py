@@ -109,19 +109,10 @@ class Story:
 
     def _make_rsa(self, path: Path) -> None:
         if shutil.which("openssl"):
-            arguments = [
-                "genpkey",
-                "-quiet",
-                "-algorithm",
-                "RSA",
-                "-pkeyopt",
-                "rsa_keygen_bits:3072",
-                "-out",
-                str(path),
-            ]
-            say(f"$ openssl {' '.join(arguments[:-1])} {path.name}")
-            subprocess.run(["openssl", *arguments], check=True)
-            path.chmod(0o600)
+            make = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072", "-out", path.name]
+            say(f"$ openssl {' '.join(make)}")
+            # OpenSSL makes the file with mode 0600; its standard error is a row of dots.
+            subprocess.run(["openssl", *make], check=True, cwd=path.parent, stderr=subprocess.DEVNULL)
         else:
             key = rsa.generate_private_key(65537, 3072)
             self._write(path.name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -133,8 +124,12 @@ class Story:
             ("ec", "token", "sign verify", []),
         ):
             uses = [part for usage in usages.split() for part in ("--usage", usage)]
-            self._strongroom("import", f"{kind}.key", "--name", self._name(kind), "--mode", mode, *uses, *more)
-            self._strongroom("receipt", "verify", self._name(kind))
+            self._strongroom(
+                "import", f"{kind}.key", "--name", self._name(kind), "--mode", mode, *uses, *more, quiet=True
+            )
+            receipt = receipts.verify_kept(self.home, self._name(kind), int(time.time())).receipt
+            done(f"{receipt.name} is in the partition ({receipt.key_type}, {mode} mode), and the receipt holds")
+        self._strongroom("receipt", "verify", self._name("rsa"))
 
     # --- operations ---
 
@@ -196,12 +191,13 @@ class Story:
 
     # --- machinery ---
 
-    def _strongroom(self, *arguments: str) -> None:
-        """The command as Acme types it."""
+    def _strongroom(self, *arguments: str, quiet: bool = False) -> None:
+        """The command as Acme types it; `quiet` leaves out what it answers."""
         say(f"$ strongroom {escape(' '.join(one.replace(str(PROJECT) + '/', '') for one in arguments))}")
         command = [sys.executable, "-m", "strongroom", *arguments]
         environment = os.environ | {"STRONGROOM_HOME": str(self.home.path), "PYTHONPATH": str(PROJECT)}
-        if subprocess.run(command, env=environment, cwd=self._file("."), check=False).returncode:
+        output = subprocess.DEVNULL if quiet else None
+        if subprocess.run(command, env=environment, cwd=self._file("."), stdout=output, check=False).returncode:
             raise StackError(f"`strongroom {arguments[0]}` failed.")
 
     def _name(self, kind: str) -> str:

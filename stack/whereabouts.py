@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from rich.table import Table
 
 from stack import postgres
+from stack.customers import log_in
 from stack.layout import StackError, State
 from stack.narration import console, done, say
-from stack.otp import next_code
 from stack.people import read_people
 from stack.run import Run
 from stack.search import Place, Searched, Trace, descendants, files, memory, output, search, traces
@@ -92,9 +92,7 @@ def _judge(found: list[Searched]) -> None:
 
 def _plant(state: State, run: Run, home: Home, cache_url: str, canary: bytes) -> str:
     """Leave the canary where key bytes might lie: by an API field, in an address that is logged, in the cache."""
-    admin = read_people(state).admins[home.config().tenant]
-    with connect(home, "nobody") as connection:
-        account.login(connection, admin.username, admin.password, next_code(state, admin))
+    log_in(state, read_people(state).admins[home.config().tenant], home)
     with connect(home, "person") as connection:
         client: str = account.create_client(connection, f"canary {canary.hex()}")["id"]
     for _ in range(8):
