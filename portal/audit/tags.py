@@ -16,7 +16,6 @@ class EventTag(StrEnum):
     PERSON_DEVICE_ENROLLED = "person:device:enrolled"
     PERSON_DEVICE_REMOVED = "person:device:removed"
     PERSON_PARTITION_REQUESTED = "person:partition:requested"
-    CUSTOMER_IMPORT_RECEIVED = "customer:import:received"
     CUSTOMER_IMPORT_COMPLETED = "customer:import:completed"
     CUSTOMER_IMPORT_FAILED = "customer:import:failed"
     CUSTOMER_ACCESS_CHANGED = "customer:access:changed"

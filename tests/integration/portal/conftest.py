@@ -4,11 +4,16 @@ import itertools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stack.layout import State
+from strongroom.protocol.credentials import public_credential
 from tests.support import portal
+from tests.support.officers import Officer, make_officers
 from tests.support.portal import Browser, Organisation
 from tests.support.sealed import Customer, SealedDevice
 
@@ -76,3 +81,24 @@ def stranger() -> Browser:
 @pytest.fixture
 def fresh_name() -> str:
     return f"name-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def officers(device: SealedDevice) -> dict[str, Officer]:
+    """The officers of the device's cards by name: `partition1` and so on."""
+    return make_officers(device)
+
+
+@pytest.fixture
+def asked(acme: Organisation, fresh_name: str) -> dict[str, Any]:
+    """A partition that Alice has asked for; the request as the portal shows it."""
+    owner = msgspec.to_builtins(public_credential(Ed25519PrivateKey.generate()))
+    return acme.as_owner().post("partitions", json={"label": fresh_name, "owner": owner}).json()
+
+
+@pytest.fixture
+def action(officers: dict[str, Officer], device: SealedDevice, asked: dict[str, Any]) -> dict[str, Any]:
+    """An open action that `partition1` asked for."""
+    response = officers["partition1"].open(device.world, asked)
+    assert response.status_code == 201, response.text
+    return response.json()
