@@ -46,6 +46,9 @@ class Line:
 
     def call(self, command: commands.Command, reply: type[T]) -> T:
         self.send(commands.encode_request(command))
+        return self.receive(reply)
+
+    def receive(self, reply: type[T]) -> T:
         return commands.decode_reply(read_frame(self.sock.recv), reply)
 
     def operate(self, request: commands.OperationRequest) -> commands.OperationReply:

@@ -1,0 +1,104 @@
+"""A real device with Alice's partition (acme) and Charlie's (globex), and makers of further devices and keys."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.statements import Receipt
+from tests.support.materials import make_terms, material_of
+from tests.support.sealed import Customer, SealedDevice
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def make_device() -> Iterator[Callable[..., SealedDevice]]:
+    """Makes devices, not yet started, in folders short enough for a socket's path."""
+    made: list[SealedDevice] = []
+    folders: list[Path] = []
+
+    def make(**options: Any) -> SealedDevice:
+        folders.append(Path(tempfile.mkdtemp(prefix="sr-", dir="/tmp")))
+        made.append(SealedDevice(folders[-1], **options))
+        return made[-1]
+
+    yield make
+    for device in made:
+        device.kill()
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def hsm() -> Iterator[SealedDevice]:
+    """One operational device for all tests that leave it as it is."""
+    folder = Path(tempfile.mkdtemp(prefix="sr-", dir="/tmp"))
+    device = SealedDevice(folder)
+    try:
+        device.bring_up()
+        yield device
+    finally:
+        device.kill()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def alice(hsm: SealedDevice) -> Customer:
+    return hsm.customer("acme")
+
+
+@pytest.fixture(scope="session")
+def charlie(hsm: SealedDevice) -> Customer:
+    return hsm.customer("globex")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A key as it was imported, with its material outside the device."""
+
+    receipt: Receipt
+    material: bytes
+
+    @property
+    def id(self) -> str:
+        return self.receipt.key_id
+
+
+@pytest.fixture(scope="session")
+def import_key() -> Callable[..., Imported]:
+    """Imports a fresh key for a customer; changes are to its terms."""
+
+    def make(customer: Customer, key_type: KeyType, **changes: Any) -> Imported:
+        material = changes.pop("material", None) or material_of(key_type)
+        name = changes.pop("name", None) or f"key-{next(_numbers)}"
+        return Imported(customer.import_key(material, make_terms(key_type, **changes), name), material)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rsa_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
+    return import_key(alice, KeyType.RSA)
+
+
+@pytest.fixture(scope="session")
+def ec_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
+    return import_key(alice, KeyType.EC_P256)
+
+
+@pytest.fixture(scope="session")
+def aes_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
+    return import_key(alice, KeyType.AES_256)
+
+
+@pytest.fixture(scope="session")
+def signed_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
+    """A P-256 key whose terms ask for signed instructions."""
+    return import_key(alice, KeyType.EC_P256, authorisation="signed")
