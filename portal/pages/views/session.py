@@ -42,6 +42,8 @@ class Login(auth_views.LoginView):
 
     def form_valid(self, form: LoginForm) -> HttpResponse:
         response = super().form_valid(form)
+        # Django keeps the key where the same person logs in again; what a one-time code opens gets a key of its own.
+        self.request.session.cycle_key()
         if form.get_user().otp_device is not None:
             _tell("person:session:opened", form.get_user())
         return response
