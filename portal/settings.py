@@ -205,4 +205,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # A client's own mistakes fill no logs.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

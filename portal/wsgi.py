@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -16,11 +17,20 @@ django = get_wsgi_application()
 from portal.dataplane import operations  # noqa: E402 - needs Django's settings and applications
 
 _KEYS = "/api/v1/keys/"
+_PROXY_HEADER, _PROXY_VALUE = settings.SECURE_PROXY_SSL_HEADER
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Operations to the data plane; what came in clear where it must not, to Django, which says so."""
     if environ["REQUEST_METHOD"] == "POST":
         path: str = environ["PATH_INFO"]
-        if path.startswith(_KEYS) and path.count("/") == 5 and path.rpartition("/")[2] in operations.OPERATIONS:
+        is_operation = path.startswith(_KEYS) and path.count("/") == 5
+        if is_operation and path.rpartition("/")[2] in operations.OPERATIONS and _is_safe(environ):
             return operations.application(environ, start_response)
     return django(environ, start_response)
+
+
+def _is_safe(environ: WSGIEnvironment) -> bool:
+    if not settings.SECURE_SSL_REDIRECT or environ["wsgi.url_scheme"] == "https":
+        return True
+    return environ.get(_PROXY_HEADER) == _PROXY_VALUE

@@ -20,7 +20,7 @@ class ParametersIn(serializers.Serializer):
     signature = serializers.CharField(required=False)
     aad = serializers.CharField(required=False)
     target = serializers.CharField(required=False)
-    target_mechanism = serializers.ChoiceField(list(Mechanism), required=False)
+    target_mechanism = serializers.CharField(required=False, help_text="As `mechanism`.")
     target_aad = serializers.CharField(required=False)
 
 

@@ -1,0 +1,95 @@
+"""manage.py create_tenant, seed_development, register_device, prepare_roles; and that scheduled tasks exist."""
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.support.otp import fresh_code
+from tests.support.portal import Browser, code_of
+from tests.support.sealed import SealedDevice
+
+
+def run(*arguments: str, given: Any = None, monkeypatch: pytest.MonkeyPatch | None = None) -> str:
+    """The command's standard output."""
+    if monkeypatch is not None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(given).encode())))
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_new_tenants_owner_gets_a_first_password_but_no_token_without_a_code(fresh_name: str) -> None:
+    printed = run("create_tenant", fresh_name, "Initech", "--admin", f"peter@{fresh_name}")
+    match = re.search(r"password: (\S+)", printed)
+    assert match is not None
+    body = {"username": f"peter@{fresh_name}", "password": match[1], "otp": "123456"}
+    assert code_of(Browser().post("login", json=body)) == "login-refused"
+    with pytest.raises(CommandError, match="conflict"):
+        run("create_tenant", fresh_name, "Initech", "--admin", "someone-else")
+    with pytest.raises(CommandError):
+        run("create_tenant", "No Slug", "Initech", "--admin", "someone-else")
+
+
+def test_seeding_makes_people_who_can_log_in_and_is_idempotent(
+    fresh_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    spec = {
+        "officers": [
+            {"username": f"o-{fresh_name}", "officer_class": "security", "card_fingerprint": f"card-{fresh_name}"}
+        ],
+        "tenants": [
+            {
+                "slug": f"t-{fresh_name}",
+                "name": "Tenant",
+                "client": "backend",
+                "people": [{"username": f"p-{fresh_name}", "role": "admin"}],
+            }
+        ],
+    }
+    made = json.loads(run("seed_development", given=spec, monkeypatch=monkeypatch))
+    expected = {f"o-{fresh_name}": (None, "security"), f"p-{fresh_name}": (f"t-{fresh_name}", None)}
+    for person in made["people"]:
+        device = TOTPDevice.objects.get(user__username=person["username"])
+        body = {"username": person["username"], "password": person["password"], "otp": fresh_code(device)}
+        answer = Browser().post("login", json=body).json()
+        assert (answer["tenant"], answer["officer_class"]) == expected.pop(person["username"])
+    assert not expected
+    [client] = made["clients"]
+    assert Browser(client["token"]).get("whoami").json()["client_id"] == client["client_id"]
+    assert json.loads(run("seed_development", given=spec, monkeypatch=monkeypatch)) == {"people": [], "clients": []}
+
+
+def test_seeding_is_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.conf import settings
+
+    monkeypatch.setattr(settings, "DEVELOPMENT", False)
+    with pytest.raises(CommandError, match="development alone"):
+        run("seed_development", given={}, monkeypatch=monkeypatch)
+
+
+def test_a_development_device_is_refused_in_production(device: SealedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.conf import settings
+
+    monkeypatch.setattr(settings, "DEVELOPMENT", False)
+    with pytest.raises(CommandError, match="certificate-invalid"):
+        run("register_device")
+
+
+def test_the_roles_can_be_prepared_again() -> None:
+    assert "ready" in run("prepare_roles")
+
+
+def test_every_scheduled_task_exists() -> None:
+    from django.conf import settings
+
+    from portal.celery import app
+
+    app.loader.import_default_modules()
+    for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
+        assert entry["task"] in app.tasks, name
