@@ -81,16 +81,14 @@ def test_only_carrying_an_action_out_needs_a_quorum_and_no_command_changes_an_ac
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("caller", CALLERS)
-@pytest.mark.parametrize(("command", "states", "callers"), ALLOWED, ids=[one.NAME for one, _, _ in ALLOWED])
+@pytest.mark.parametrize("allowed", ALLOWED, ids=[one.NAME for one, _, _ in ALLOWED])
 def test_each_command_is_refused_outside_its_states_and_callers(
     devices: dict[str, SealedDevice],
-    command: c.Command,
-    states: tuple[str, ...],
-    callers: tuple[str, ...],
+    allowed: tuple[c.Command, tuple[str, ...], tuple[str, ...]],
     caller: str,
     state: str,
 ) -> None:
-    device = devices[state]
+    device, (command, states, callers) = devices[state], allowed
     code = ask(device, caller, command)
     if caller not in callers:
         assert code == "caller-refused"
@@ -116,7 +114,7 @@ def test_operations_are_the_portals_and_not_the_consoles(devices: dict[str, Seal
         devices[state].line("operations", "console")
 
 
-def test_operations_begun_on_a_sealed_device_go_on_when_it_is_unsealed(
+def test_operations_begun_on_a_sealed_device_go_on_once_unsealed(
     make_device: Callable[..., SealedDevice],
 ) -> None:
     device = make_device()
