@@ -1,0 +1,45 @@
+"""Readers of the portal's pages, in one Chromium on the shared stack."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.support.browser import chromium
+from tests.support.reader import ARGUMENTS, Reader
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Closed with its module, because its event loop is in the way of Django in other tests of this process."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def alice(browser: Browser, stack: Stack) -> Iterator[Reader]:
+    """Acme's Alice, logged in."""
+    yield from _reader(browser, stack, stack.people.admins["acme"].username)
+
+
+@pytest.fixture(scope="module")
+def officer(browser: Browser, stack: Stack) -> Iterator[Reader]:
+    """A partition officer, logged in."""
+    yield from _reader(browser, stack, "partition3")
+
+
+@pytest.fixture
+def stranger(browser: Browser, stack: Stack) -> Iterator[Reader]:
+    """Nobody in particular."""
+    with browser.new_context() as context:
+        yield Reader(context.new_page(), stack)
+
+
+def _reader(browser: Browser, stack: Stack, username: str) -> Iterator[Reader]:
+    with browser.new_context() as context:
+        reader = Reader(context.new_page(), stack)
+        reader.log_in(username)
+        yield reader

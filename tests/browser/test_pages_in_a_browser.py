@@ -1,0 +1,114 @@
+"""The portal as people see it, in Chromium: login with a one-time code, every page, no complaints, nothing cut off."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.reader import Reader
+
+pytestmark = pytest.mark.browser
+
+CUSTOMER = ["/", "/keys/", "/partitions/", "/clients/", "/devices/", "/log/"]
+OFFICER = [f"/officer/{name}" for name in ("", "tenants/", "devices/", "requests/", "actions/", "log/")]
+SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+
+
+def look_at(reader: Reader, paths: list[str]) -> None:
+    """Open each page on each kind of screen."""
+    for path in paths:
+        for width, scheme in SCREENS:
+            reader.page.set_viewport_size({"width": width, "height": 800})
+            reader.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert reader.open(path) == 200, path
+            expect(reader.page.get_by_role("heading", level=1)).to_be_visible()
+            expect(reader.page.get_by_text("Development installation.")).to_be_visible()
+            wide = reader.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{path} is cut off at {width}"
+    assert reader.complaints == []
+
+
+def linked(reader: Reader, path: str) -> list[str]:
+    """Where the first row of a list leads."""
+    reader.open(path)
+    return [str(link.get_attribute("href")) for link in reader.page.locator("tbody a").all()[:1]]
+
+
+def test_alice_sees_every_page_on_every_screen(alice: Reader) -> None:
+    details = [where for path in ("/keys/", "/partitions/", "/clients/") for where in linked(alice, path)]
+    assert len(details) >= 2
+    look_at(alice, CUSTOMER + details)
+
+
+def test_an_officer_sees_every_page_on_every_screen(officer: Reader) -> None:
+    details = linked(officer, "/officer/actions/")
+    assert len(details) == 1
+    look_at(officer, OFFICER + details)
+
+
+def test_a_wrong_code_is_refused_and_says_so(stranger: Reader) -> None:
+    stranger.open("/login/")
+    stranger.page.get_by_label("User name").fill("nobody")
+    stranger.page.get_by_label("Password").fill("not a password")
+    stranger.page.get_by_label("One-time code").fill("123456")
+    stranger.page.get_by_role("main").get_by_role("button", name="Log in").click()
+    expect(stranger.page.get_by_role("alert")).to_contain_text("one-time code is wrong")
+    assert stranger.complaints == []
+
+
+def test_login_and_logout_by_keyboard_alone(stranger: Reader) -> None:
+    username = stranger.stack.people.admins["globex"].username
+    person = stranger.stack.people.of(username)
+    stranger.open("/login/")
+    keyboard = stranger.page.keyboard
+    for typed in (username, person.password, stranger.stack.code(username)):
+        keyboard.type(typed)
+        keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(stranger.page.get_by_role("heading", level=1)).to_have_text(re.compile("globex", re.IGNORECASE))
+    # The first stop is the way past the navigation; the last before the content is the way out.
+    keyboard.press("Tab")
+    expect(stranger.page.get_by_text("Skip to the content")).to_be_focused()
+    for _ in range(20):
+        keyboard.press("Tab")
+        if stranger.page.get_by_role("button", name="Log out").evaluate("one => one === document.activeElement"):
+            break
+    keyboard.press("Enter")
+    expect(stranger.page).to_have_url(re.compile("/login/$"))
+    stranger.open("/keys/")
+    expect(stranger.page).to_have_url(re.compile("/login/"))
+    assert stranger.complaints == []
+
+
+def test_the_policy_stops_a_script_that_got_into_a_page(alice: Reader) -> None:
+    alice.open("/")
+    alice.page.evaluate(
+        "() => { const one = document.createElement('script'); one.textContent = 'window.planted = 1';"
+        " document.body.append(one) }"
+    )
+    assert alice.page.evaluate("window.planted") is None
+    refused = [one for one in alice.complaints if "Content Security Policy" in one]
+    assert refused
+    alice.complaints[:] = [one for one in alice.complaints if one not in refused]
+
+
+def test_a_new_token_can_be_read_once(alice: Reader) -> None:
+    alice.open("/clients/")
+    alice.page.get_by_label("Name").fill("made-in-a-browser")
+    alice.page.get_by_role("button", name="Make client").click()
+    expect(alice.page.get_by_role("heading", level=1)).to_have_text("made-in-a-browser")
+    alice.page.get_by_role("button", name="Make token").click()
+    token = alice.page.get_by_label("Token", exact=True).input_value()
+    assert len(token) > 40
+    where = alice.page.url.removeprefix(alice.stack.url)
+    alice.open(where)
+    assert token not in alice.page.content()
+    alice.page.get_by_role("button", name="Remove client").click()
+    expect(alice.page.get_by_role("status")).to_contain_text("removed")
+    assert alice.complaints == []
+
+
+def test_the_api_can_be_browsed(stranger: Reader) -> None:
+    stranger.open("/api/docs/")
+    expect(stranger.page.get_by_text("/api/v1/officer/actions", exact=True).first).to_be_visible(timeout=15_000)
+    assert stranger.complaints == []

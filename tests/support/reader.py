@@ -1,0 +1,46 @@
+"""Someone at a headless Chromium on the running stack, which notes whatever the browser complains of."""
+
+from dataclasses import dataclass, field
+
+from playwright.sync_api import ConsoleMessage, Page
+
+from tests.support.stack import Stack
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass
+class Reader:
+    """Someone at a browser. `complaints`: the console's errors and warnings, refused policies and failed requests."""
+
+    page: Page
+    stack: Stack
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url}: {request.failure}"))
+
+    def open(self, path: str) -> int:
+        """Go to a page of the portal; its status."""
+        response = self.page.goto(self.stack.url + path)
+        return response.status if response else 0
+
+    def log_in(self, username: str) -> None:
+        person = self.stack.people.of(username)
+        self.open("/login/")
+        self.page.get_by_label("User name").fill(username)
+        self.page.get_by_label("Password").fill(person.password)
+        self.page.get_by_label("One-time code").fill(self.stack.code(username))
+        self.page.get_by_role("main").get_by_role("button", name="Log in").click()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{self.page.url}: {message.text}")
