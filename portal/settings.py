@@ -60,7 +60,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 10},
     },
     "settle-imports": {"task": "tee.tasks.settle_imports", "schedule": 10.0, "options": {"expires": 10}},
-    "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 10.0, "options": {"expires": 10}},
+    "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 30.0, "options": {"expires": 30}},
     "forget-expired-tokens": {"task": "tenants.tasks.forget_expired_tokens", "schedule": timedelta(hours=1)},
 }
 

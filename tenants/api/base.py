@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strongroom.protocol.credentials import PublicCredential
@@ -26,6 +27,12 @@ class ApiView(APIView):
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
             raise Refused("too-large")
         super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """No cache keeps an answer: some hold a token that is shown once."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     @property
     def caller(self) -> Caller:

@@ -32,6 +32,11 @@ def p256_envelope(customer: Customer, name: str, **changes: Any) -> Envelope:
     return customer.envelope(p256_pkcs8(), p256_terms().encode(), name, **changes)
 
 
+def aes_terms(**changes: Any) -> Terms:
+    usages = [Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE]
+    return p256_terms(**{"key_type": KeyType.AES_256, "usages": usages, "translate_to": ["*"]} | changes)
+
+
 def import_body(partition: str, envelope: Envelope) -> dict[str, str]:
     """The body of `POST imports`."""
     return {
@@ -44,7 +49,14 @@ def import_body(partition: str, envelope: Envelope) -> dict[str, str]:
 
 def import_p256(organisation: Organisation, customer: Customer, name: str, **terms: Any) -> dict[str, Any]:
     """Import a fresh P-256 key through the portal; what the portal says of it."""
-    envelope = customer.envelope(p256_pkcs8(), p256_terms(**terms).encode(), name)
+    return import_material(organisation, customer, name, p256_pkcs8(), p256_terms(**terms))
+
+
+def import_material(
+    organisation: Organisation, customer: Customer, name: str, material: bytes, terms: Terms
+) -> dict[str, Any]:
+    """Import through the portal; what the portal says of the key."""
+    envelope = customer.envelope(material, terms.encode(), name)
     response = organisation.as_client().post("imports", json=import_body(customer.partition, envelope))
     assert response.status_code == 201, response.text
     return response.json()

@@ -11,7 +11,9 @@ def test_alice_makes_a_client_and_its_token(acme: Organisation, fresh_name: str)
     assert client["id"].startswith("cl_")
     assert client["principal"] == f"client:{client['id']}"
     assert client["principal"] in client["next_step"]
-    token = alice.post(f"clients/{client['id']}/tokens", json={"days": 7}).json()
+    response = alice.post(f"clients/{client['id']}/tokens", json={"days": 7})
+    assert response.headers["cache-control"] == "no-store"
+    token = response.json()
     whoami = Browser(token["token"]).get("whoami").json()
     assert (whoami["name"], whoami["client_id"]) == (fresh_name, client["id"])
     assert token["token"].startswith(token["token_key"])

@@ -1,6 +1,7 @@
 """POST keys/{name or id}/{operation}: the data plane."""
 
 import base64
+import os
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.protocol import jws
 from strongroom.protocol.instructions import MAX_PAYLOAD
-from tests.support.keys import import_p256
+from tests.support.keys import aes_terms, import_material, import_p256
 from tests.support.portal import Browser, Organisation, code_of
 from tests.support.sealed import Customer, SealedDevice
 
@@ -51,6 +52,34 @@ def test_a_signature_verifies_outside_and_inside(acme: Organisation, key: dict[s
     assert (check["valid"], "result" in check) == (True, False)
     check = client.post(f"keys/{key['key_id']}/verify", json=payload(b"another", parameters=parameters)).json()
     assert check["valid"] is False
+
+
+def test_parameters_pass_in_standard_base64_and_a_target_by_its_name(
+    acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    for name in (f"{fresh_name}-from", f"{fresh_name}-to"):
+        import_material(acme, acme_customer, name, os.urandom(32), aes_terms())
+    client = acme.as_client()
+    # Bytes of which base64url looks otherwise.
+    aad, other = (base64.b64encode(one * 5).decode() for one in (b"\xfb\xff", b"\xff\xfe"))
+    sealed = client.post(f"keys/{fresh_name}-from/encrypt", json=payload(parameters={"aad": aad})).json()["result"]
+    parameters = {"aad": aad, "target": f"{fresh_name}-to", "target_aad": other}
+    body = {"payload": sealed, "parameters": parameters}
+    moved = client.post(f"keys/{fresh_name}-from/translate", json=body).json()["result"]
+    body = {"payload": moved, "parameters": {"aad": other}}
+    assert base64.b64decode(client.post(f"keys/{fresh_name}-to/decrypt", json=body).json()["result"]) == MESSAGE
+    body = {"payload": moved, "parameters": {"aad": aad}}
+    assert code_of(client.post(f"keys/{fresh_name}-to/decrypt", json=body)) == "ciphertext-invalid"
+
+
+def test_a_target_in_another_partition_or_tenant_is_no_target(
+    acme: Organisation, globex: Organisation, acme_customer: Customer, globex_customer: Customer, fresh_name: str
+) -> None:
+    import_material(acme, acme_customer, f"{fresh_name}-from", os.urandom(32), aes_terms())
+    theirs = import_material(globex, globex_customer, f"{fresh_name}-theirs", os.urandom(32), aes_terms())
+    for target in (theirs["key_id"], theirs["name"], "unknown"):
+        body = payload(parameters={"target": target})
+        assert code_of(acme.as_client().post(f"keys/{fresh_name}-from/translate", json=body)) == "not-found"
 
 
 def test_only_an_api_clients_token_operates(acme: Organisation, key: dict[str, Any], stranger: Browser) -> None:
