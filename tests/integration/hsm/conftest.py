@@ -1,6 +1,7 @@
 """A real device with Alice's partition (acme) and Charlie's (globex), and makers of further devices and keys."""
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.statements import Receipt
+from tests.support.imports import keys_of
 from tests.support.materials import make_terms, material_of
 from tests.support.sealed import Customer, SealedDevice
 
@@ -102,3 +105,28 @@ def aes_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
 def signed_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
     """A P-256 key whose terms ask for signed instructions."""
     return import_key(alice, KeyType.EC_P256, authorisation="signed")
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no key has."""
+    return f"imported-{next(_numbers)}"
+
+
+@pytest.fixture
+def envelope(alice: Customer, name: str) -> Envelope:
+    return alice.envelope(os.urandom(32), make_terms(KeyType.AES_256).encode(), name)
+
+
+@pytest.fixture
+def _imports() -> None:
+    """Says that a test imports a key of Alice's."""
+
+
+@pytest.fixture
+def _leaves_nothing(alice: Customer, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unless a test says that it imports, there are as many keys and entries afterwards as before."""
+    before = (keys_of(alice), alice.hsm.entries(alice.partition)["admin"])
+    yield
+    if "_imports" not in request.fixturenames:
+        assert (keys_of(alice), alice.hsm.entries(alice.partition)["admin"]) == before
