@@ -1,12 +1,29 @@
 """Imports in tests: what a partition holds, what an envelope is answered, and envelopes under altered headers."""
 
+from dataclasses import dataclass
+
 import msgspec
 
 from strongroom.protocol import commands as c
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import Envelope, ImportHeader
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.statements import Receipt
+from strongroom.protocol.terms import Terms
 from tests.support.sealed import Customer
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A key as it was imported, with its material outside the device."""
+
+    receipt: Receipt
+    material: bytes
+    terms: Terms
+
+    @property
+    def id(self) -> str:
+        return self.receipt.key_id
 
 
 def keys_of(customer: Customer) -> list[str]:

@@ -5,7 +5,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import pytest
 
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.mechanisms import KeyType
-from strongroom.protocol.statements import Receipt
-from tests.support.imports import keys_of
+from tests.support.imports import Imported, keys_of
 from tests.support.materials import make_terms, material_of
 from tests.support.sealed import Customer, SealedDevice
 
@@ -62,18 +60,6 @@ def charlie(hsm: SealedDevice) -> Customer:
     return hsm.customer("globex")
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A key as it was imported, with its material outside the device."""
-
-    receipt: Receipt
-    material: bytes
-
-    @property
-    def id(self) -> str:
-        return self.receipt.key_id
-
-
 @pytest.fixture(scope="session")
 def import_key() -> Callable[..., Imported]:
     """Imports a fresh key for a customer; changes are to its terms."""
@@ -81,7 +67,8 @@ def import_key() -> Callable[..., Imported]:
     def make(customer: Customer, key_type: KeyType, **changes: Any) -> Imported:
         material = changes.pop("material", None) or material_of(key_type)
         name = changes.pop("name", None) or f"key-{next(_numbers)}"
-        return Imported(customer.import_key(material, make_terms(key_type, **changes), name), material)
+        terms = make_terms(key_type, **changes)
+        return Imported(customer.import_key(material, terms, name), material, terms)
 
     return make
 
