@@ -75,7 +75,8 @@ def device_out(device: ClientDevice, *, new: bool = False) -> dict[str, Any]:
         "created": device.created,
     }
     if new:
-        out["next_step"] = NEXT_STEP.format(command=f"strongroom access allow device:{device.fingerprint} --rights import,sign")
+        allow = f"strongroom access allow device:{device.fingerprint} --rights import,sign"
+        out["next_step"] = NEXT_STEP.format(command=allow)
     return dict(DeviceOut(out).data)
 
 
