@@ -1,5 +1,6 @@
 """A real sealed process for tests, from a blank device to one with partitions: everything but a portal."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -46,8 +47,9 @@ class SealedDevice:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                Line(self.socket)
-            except (OSError, EOFError):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                    sock.connect(str(self.socket))
+            except OSError:
                 time.sleep(0.02)
             else:
                 return
