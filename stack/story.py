@@ -35,7 +35,8 @@ FILE = PROJECT / "pyproject.toml"
 
 def demo(state: State, *, port: int | None, leave: bool) -> None:
     """Start a stack, tell the story on it, and stop it: at once, or when the person has seen enough."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Even where a shell started us with SIGINT ignored, as it does in the background.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     supervisor = start(state, port=port, tied=True)
     try:
