@@ -14,6 +14,7 @@ from strongroom.protocol.errors import CATALOGUE, Refused
 
 T = TypeVar("T")
 TIMEOUT = 30.0
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -85,7 +86,7 @@ class Service:
             raise _refusal(response)
         try:
             return msgspec.json.decode(response.content or b"null", type=type_)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise Refused("internal", f"{self._where} answered something unreadable to {method} {path}") from None
 
 
@@ -97,7 +98,7 @@ def segment(text: str) -> str:
 def _refusal(response: httpx.Response) -> Refused:
     try:
         problem = msgspec.json.decode(response.content, type=_ProblemDetails)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         problem = _ProblemDetails()
     if problem.code == "session-stale":
         return SessionStale(problem.detail, problem.session)

@@ -66,7 +66,7 @@ def from_x5c(chain: object) -> list[x509.Certificate]:
         raise Refused("certificate-invalid", "no certificate chain")
     try:
         return [x509.load_der_x509_certificate(base64.b64decode(one, validate=True)) for one in chain]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, x509.InvalidVersion):
         raise Refused("certificate-invalid", "the chain cannot be read") from None
 
 

@@ -37,8 +37,8 @@ class SealedDevice:
         self.world = ""
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process; its words are appended to `log`."""
+    def start(self, greet_as: str = "portal") -> None:
+        """Start the process, and wait until it welcomes this caller; its words are appended to `log`."""
         command = [*self.python, "-m", "hsm", "--state", str(self.folder), "--socket", str(self.socket)]
         command += ["--workers", str(self.workers), *self.options]
         self.socket.unlink(missing_ok=True)
