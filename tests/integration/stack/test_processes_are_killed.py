@@ -19,9 +19,9 @@ SERVICES = ["postgres", "valkey", "manufacturer", "hsm", "web", "worker", "beat"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own() -> Iterator[Stack]:
     """A stack of these tests' own, beside the one that the others share."""
-    with running_stack(tmp_path_factory.mktemp("killed") / "state") as running:
+    with running_stack() as running:
         acme = running.tenant("acme")
         acme.import_key("kept", secrets.token_bytes(32), usages=[Usage.HASH])
         yield running
