@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.client.files import AskPassphrase, read_file, read_signing_key, write_private, write_signing_key
+from strongroom.protocol.certificates import profile_of
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.encoding import read_json
 from strongroom.protocol.errors import Refused
@@ -87,7 +88,11 @@ class Home:
         self._save_config(msgspec.structs.replace(self.config(), partition=partition))
 
     def manufacturer_roots(self) -> list[x509.Certificate]:
-        return _read_roots(read_file(self.path / "trust/manufacturer-roots.pem", "run `strongroom configure`"))
+        """The roots that are trusted. Where STRONGROOM_ENV is production, a development root is not one of them."""
+        roots = _read_roots(read_file(self.path / "trust/manufacturer-roots.pem", "run `strongroom configure`"))
+        if os.environ.get("STRONGROOM_ENV") == "production":
+            return [one for one in roots if profile_of(one).mode == "production"]
+        return roots
 
     def provider_validation(self) -> PublicCredential:
         """The key with which the provider's validator signs."""

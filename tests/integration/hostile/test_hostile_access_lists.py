@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.client import access
+from strongroom.client.in_force import InForce
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal, access_list_digest, device_principal
 from strongroom.protocol.credentials import public_credential
@@ -42,7 +43,7 @@ def following(alice: Client, *principals: Principal) -> AccessList:
     )
 
 
-def remove_client(alice: Client) -> access.InForce:
+def remove_client(alice: Client) -> InForce:
     return alice.change_access(access.remove(f"client:{CLIENT}"))
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from strongroom.client.trust import validate
 from strongroom.protocol import jws
 from strongroom.protocol.certificates import to_x5c
+from strongroom.protocol.encoding import digest
 from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.statements import Endorsement
 from tests.support.client import Client, now
@@ -38,7 +40,13 @@ def others_portal(portal: HostilePortal, other: Device) -> tuple[HostilePortal, 
 def own_endorsement(purpose: str, **changes: Any) -> Endorsement:
     """An endorsement of a key to which the portal has the private half."""
     key_id = MINE.key_id("vk_" if purpose == "vendor-key" else "pk_")
-    fields = {"device": "", "purpose": purpose, "key_id": key_id, "public_key": MINE.text, "issued_at": now()}
+    fields: dict[str, Any] = {
+        "device": "",
+        "purpose": purpose,
+        "key_id": key_id,
+        "public_key": MINE.text,
+        "issued_at": now(),
+    }
     return Endorsement(**(fields | changes))
 
 
@@ -61,7 +69,8 @@ def under_the_devices_certificate(portal: HostilePortal, _: Device, purpose: str
 def with_other_bytes(portal: HostilePortal, _: Device, purpose: str) -> str:
     """The device's own endorsement, in which the key is replaced."""
     published = portal.published()
-    head, _, signature = (published.vendor_keys if purpose == "vendor-key" else published.provider_keys)[0].split(".")
+    true = (published.vendor_keys if purpose == "vendor-key" else published.provider_keys)[0]
+    head, signature = true.split(".")[0], true.split(".")[2]
     changed = jws.sign(own_endorsement(purpose, device=published.device), SIGNER).split(".")[1]
     return f"{head}.{changed}.{signature}"
 
@@ -141,3 +150,22 @@ def test_a_development_device_is_refused_by_a_client_that_was_given_the_producti
     (alice.home.path / "trust/manufacturer-roots.pem").write_text(production[0])
     with refused("certificate-invalid"):
         alice.import_key("payments")
+
+
+def test_a_development_device_is_refused_where_the_environment_is_production(
+    alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRONGROOM_ENV", "production")
+    with refused("certificate-invalid"):
+        alice.import_key("payments")
+
+
+def test_also_where_no_partition_is_asked_about_the_keys_must_be_of_the_device_that_is_named(
+    alice: Client, portal: HostilePortal, other: Device
+) -> None:
+    keys = {"vendor_keys": [other.endorse()], "provider_keys": [by_another_device(portal, other, "provider-key")]}
+    portal.alters("trust", lambda true: true | {"devices": [true["devices"][0] | keys]})
+    lie = {"device": other.id, "public_key_digest": digest(other.vendor_key.raw)}
+    portal.does["validation"] = lambda body: {"statement": jws.sign(portal.vouch(body, **lie), portal.validation_key)}
+    with refused("validation-failed"):
+        validate(alice.connection, now())

@@ -67,8 +67,8 @@ def test_so_is_one_on_whose_access_list_the_portal_has_put_alice_or_that_it_has_
 def test_so_is_one_in_the_place_of_which_alices_own_partition_attests(alice: Client, portal: HostilePortal) -> None:
     own = alice.partition
     given_as_alices(alice, portal)
-    for route in ("attestation", "access"):
-        portal.does[route] = lambda body, route=route: portal.honest(route, body | {"partition": own})
+    portal.does["attestation"] = lambda body: portal.honest("attestation", body | {"partition": own})
+    portal.does["access"] = lambda body: portal.honest("access", body | {"partition": own})
     with refused("wrong-partition"):
         alice.import_key("payments")
     portal.alters("access", lambda _: {"version": 0, "document": ""})

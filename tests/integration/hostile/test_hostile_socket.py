@@ -224,7 +224,7 @@ def garbage(chance: random.Random, device: SealedDevice, alice: Client) -> bytes
     if kind == 1:
         return b"\x91" * chance.randrange(2000)
     if kind == 2:
-        body = chance.choice([None, [], 1, {"nonce": "n" * 32}, "x" * 70_000])
+        body: object = chance.choice([None, [], 1, {"nonce": "n" * 32}, "x" * 70_000])
         return msgspec.msgpack.encode({"command": chance.choice(["status", "attest", "session"]), "body": body})
     frame = bytearray(chance.choice(sound))
     for _ in range(chance.randrange(1, 4)):
@@ -237,7 +237,7 @@ def test_garbage_is_answered_with_a_refusal_and_harms_nothing(device: SealedDevi
     chance = random.Random(SEED)  # noqa: S311
     alice.import_key("payments")
     kept, line = alice.verify_log(), device.line(lane)
-    reply = c.Reply if lane == "admin" else c.OperationReply
+    reply: type[c.Reply | c.OperationReply] = c.Reply if lane == "admin" else c.OperationReply
     codes = set()
     for _ in range(400):
         line.send(garbage(chance, device, alice))
