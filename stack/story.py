@@ -30,7 +30,7 @@ from strongroom.client import receipts
 from strongroom.client.home import Home
 
 TENANT = "acme"
-FILE = PROJECT / "pyproject.toml"
+FILE = PROJECT / "README.md"
 
 
 def demo(state: State, *, port: int | None, leave: bool) -> None:
@@ -96,7 +96,7 @@ class Story:
         self._strongroom("log", "verify")
         # 5. And the keys?
         chapter("Where is my key?")
-        show_whereabouts(self.state, self.run, self.home, self._cache_url(), [self._file(f"{one}.key") for one in KEYS])
+        show_whereabouts(self.state, self.run, self.home, [self._file(f"{one}.key") for one in KEYS])
         say(f"told in {time.monotonic() - began:.0f} s")
 
     # --- keys ---
@@ -212,9 +212,6 @@ class Story:
         path.touch(mode=0o600)
         path.write_bytes(data)
         return path
-
-    def _cache_url(self) -> str:
-        return os.environ.get("CACHE_URL") or f"unix://{self.state.valkey_socket}"
 
 
 KEYS = ("rsa", "ec", "aes")

@@ -52,9 +52,9 @@ def key_traces(key_files: list[Path]) -> list[Trace]:
     return found
 
 
-def show_whereabouts(state: State, run: Run, home: Home, cache_url: str, key_files: list[Path]) -> None:
+def show_whereabouts(state: State, run: Run, home: Home, key_files: list[Path]) -> None:
     """Search, print what was searched and how much. Raises `StackError` where a key is found, or the canary is not."""
-    canary = secrets.token_bytes(32)
+    canary, cache_url = secrets.token_bytes(32), os.environ.get("CACHE_URL") or f"unix://{state.valkey_socket}"
     client = _plant(state, run, home, cache_url, canary)
     # 1. Every place that the provider has.
     found = search(list(_places(state, run, cache_url)), key_traces(key_files) + traces(CANARY, canary))
