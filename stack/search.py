@@ -94,7 +94,7 @@ def memory(name: str, pid: int, seen: set[tuple[str, str]]) -> Place:
 
 
 def output(name: str, command: list[str]) -> Place:
-    """What a command prints. Raises `CalledProcessError` where it fails."""
+    """What a command prints; one that fails counts as a place that could not be read."""
     return Place(name, lambda: _read_output(command))
 
 
@@ -125,7 +125,7 @@ def _read_output(command: list[str]) -> Chunks:
             raise subprocess.CalledProcessError(1, command)
         yield from iter(lambda: process.stdout.read(CHUNK), b"")  # type: ignore[union-attr]
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command[0])
+        raise PermissionError(f"{Path(command[0]).name} was refused")
 
 
 def _read_memory(pid: int, seen: set[tuple[str, str]]) -> Chunks:
