@@ -225,6 +225,7 @@ class ListOfficersReply(msgspec.Struct, frozen=True):
     world: str
     officers: list[Officer]
     thresholds: dict[str, int]
+    roster: str = ""
 
 
 # --- Partitions, imports, keys ----------------------------------------------------------------------------------------
@@ -254,7 +255,11 @@ class UpdateAccessReply(msgspec.Struct, frozen=True):
 
 
 class ImportKey(Command, frozen=True, kw_only=True):
-    """An envelope. `tenant` is whom the portal authenticated: it must be the header's."""
+    """An envelope, as its transport leaves it: with its provider layer for `tee`, without for `engine` and `channel`.
+
+    `tenant` is whom the portal authenticated: it must be the header's. `consent`: the owner's signed `VersionConsent`,
+    needed only for a new version with looser terms.
+    """
 
     NAME = "import.key"
     partition: str
@@ -262,6 +267,7 @@ class ImportKey(Command, frozen=True, kw_only=True):
     header: str
     material: bytes
     terms: bytes
+    consent: str = ""
 
 
 class ImportKeyReply(msgspec.Struct, frozen=True):
@@ -289,6 +295,33 @@ class ListKeysReply(msgspec.Struct, frozen=True):
 
     keys: list[tuple[str, str]]
     last: str = ""
+
+
+class MakeSingleUseKey(Command, frozen=True, kw_only=True):
+    """A vendor key of suite `RSA-AES-KWP` for one import id, partition and owner: gone after use, or in an hour."""
+
+    NAME = "keys.make-single-use"
+    partition: str
+    import_id: str
+    owner: str
+
+
+class MakeSingleUseKeyReply(msgspec.Struct, frozen=True):
+    endorsement: str
+
+
+class OrderKey(Command, frozen=True, kw_only=True):
+    """Carry out an owner's signed `KeyOrder`. Asked again with the same order, the same answer."""
+
+    NAME = "keys.order"
+    partition: str
+    order: str
+
+
+class OrderKeyReply(msgspec.Struct, frozen=True):
+    """State of each version of the key afterwards."""
+
+    states: dict[int, str]
 
 
 # --- Log --------------------------------------------------------------------------------------------------------------

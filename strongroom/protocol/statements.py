@@ -4,9 +4,11 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.certificates import Mode
 from strongroom.protocol.jws import Statement
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.suites import Suite
 
 DeviceState = Literal["blank", "manufactured", "sealed", "operational"]
 KeyState = Literal["pre-activation", "active", "suspended", "deactivated", "compromised", "destroyed"]
@@ -16,19 +18,24 @@ KeyStatus = Literal["in-force", "retired", "revoked", "unknown"]
 class Endorsement(Statement, frozen=True, kw_only=True):
     """The identity key vouches for a public key made in the same device (with `x5c`).
 
-    `purpose` `vendor-key` and `provider-key`: wrapping keys, `public_key` is 1216 raw bytes in base64url and `key_id`
-    is bound to them. `unseal-key`: a fresh key for unseal parts; `nonce` is then the officer's.
+    `purpose` `vendor-key` and `provider-key`: wrapping keys of `suite`, `public_key` is its raw bytes in base64url and
+    `key_id` is bound to them. `single-use-vendor-key`: for one import id, partition and owner, until `expires_at`.
+    `unseal-key`: a fresh key for unseal parts; `nonce` is then the officer's.
     """
 
     TYP: ClassVar[str] = "strongroom.endorsement"
 
     v: Literal[1] = 1
     device: str
-    purpose: Literal["vendor-key", "provider-key", "unseal-key"]
+    purpose: Literal["vendor-key", "provider-key", "single-use-vendor-key", "unseal-key"]
     key_id: str
     public_key: str
-    suite: Literal["HPKE-XWING"] = "HPKE-XWING"
+    suite: Suite = "HPKE-XWING"
     nonce: str = ""
+    import_id: str = ""
+    partition: str = ""
+    owner: str = ""
+    expires_at: int | None = None
     issued_at: int
 
 
@@ -152,4 +159,18 @@ class CeremonyTranscript(Statement, frozen=True, kw_only=True):
     officers: dict[str, str]
     thresholds: dict[str, int]
     measurement: str
+    issued_at: int
+
+
+class Roster(Statement, frozen=True, kw_only=True):
+    """The officers enrolled in a world at an officer epoch, and how many of each class must approve (with `x5c`)."""
+
+    TYP: ClassVar[str] = "strongroom.roster"
+
+    v: Literal[1] = 1
+    device: str
+    world: str
+    epoch: int
+    officers: list[Officer]
+    thresholds: dict[str, int]
     issued_at: int
