@@ -75,6 +75,9 @@ class Store:
     def write(self, path: str, sealed: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (path, sealed))
 
+    def delete(self, path: str) -> None:
+        self._db.execute("DELETE FROM record WHERE path = ?", (path,))
+
     def append(self, partition: str, n: int, body: bytes) -> None:
         self._db.execute("INSERT INTO entry (partition, n, body) VALUES (?, ?, ?)", (partition, n, body))
 
