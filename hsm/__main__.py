@@ -14,7 +14,7 @@ from hsm.device import open_device
 from hsm.sandbox import seal_process
 from hsm.server import Server
 
-LOCK_SECONDS = 5.0
+LOCK_SECONDS = 2.0
 
 
 def main() -> None:

@@ -175,7 +175,7 @@ def _use_partition(slug: str, home: Home) -> None:
             device_principal(credential), ["import", *OPERATIONS], credential=credential, label=DEVICE
         )
         allow_client = access.allow(client_principal(client), ["import", *OPERATIONS], label=CLIENT)
-        listed = access.update(connection, lambda principals: allow_client(allow_device(principals)))
+        listed = access.update(connection, lambda principals: allow_client(allow_device(principals)), int(time.time()))
     done(f"{slug}: partition [bold]{home.partition()}[/]; access list {listed.version} signed by its owner")
 
 

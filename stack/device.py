@@ -16,7 +16,7 @@ from cryptography import x509
 from stack.layout import PROJECT, PROVIDER, State, write_private
 from stack.narration import chapter, done
 from stack.people import OfficerPerson, People, make_people
-from strongroom.client.trust import new_nonce
+from strongroom.client.evidence import new_nonce
 from strongroom.officer.cards import CeremonyOutcome, new_card, open_card, read_card, receive, write_card
 from strongroom.officer.unseal import make_unseal_part
 from strongroom.protocol.admin_actions import OFFICER_CLASSES

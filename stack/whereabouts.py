@@ -58,7 +58,7 @@ def show_whereabouts(state: State, run: Run, home: Home, cache_url: str, key_fil
     client = _plant(state, run, home, cache_url, canary)
     # 1. Every place that the provider has.
     found = search(list(_places(state, run, cache_url)), key_traces(key_files) + traces(CANARY, canary))
-    _remove(home, cache_url, client)
+    _remove(state, home, cache_url, client)
     # 2. What was searched, and what was there.
     table = Table("place", "parts", "searched", "keys", "canary", box=None, pad_edge=False, header_style="bold")
     for column in table.columns[1:3]:
@@ -91,19 +91,21 @@ def _judge(found: list[Searched]) -> None:
 
 
 def _plant(state: State, run: Run, home: Home, cache_url: str, canary: bytes) -> str:
-    """Leave the canary where key bytes might lie: by an API field, in an address that is logged, in the cache."""
+    """Leave the canary where key bytes might lie: in a field of the API, in web requests, in a log, in the cache."""
     log_in(state, read_people(state).admins[home.config().tenant], home)
     with connect(home, "person") as connection:
         client: str = account.create_client(connection, f"canary {canary.hex()}")["id"]
     for _ in range(8):
         httpx.get(f"{run.url}/canary/{canary.hex()}")
+    state.log("canary").write_text(f"a careless line of a log: {canary.hex()}\n")
     redis.Redis.from_url(cache_url).set("canary", canary)
     return client
 
 
-def _remove(home: Home, cache_url: str, client: str) -> None:
+def _remove(state: State, home: Home, cache_url: str, client: str) -> None:
     with connect(home, "person") as connection:
         connection.portal.delete(f"clients/{client}")
+    state.log("canary").unlink()
     redis.Redis.from_url(cache_url).delete("canary")
 
 

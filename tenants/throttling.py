@@ -1,10 +1,10 @@
 """How often one may try to log in, at the API and at the login page together."""
 
 import hashlib
-from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
 
 
 class LoginThrottle(SimpleRateThrottle):
@@ -12,9 +12,6 @@ class LoginThrottle(SimpleRateThrottle):
 
     scope = "login"
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.key(request.data.get("username", "") if isinstance(request.data, dict) else "")
-
-    @staticmethod
-    def key(username: object) -> str:
-        return f"login-throttle-{hashlib.sha256(str(username).encode()).hexdigest()}"
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        name = request.data.get("username", "") if isinstance(request.data, dict) else ""
+        return f"login-throttle-{hashlib.sha256(str(name).encode()).hexdigest()}"

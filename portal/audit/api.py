@@ -1,7 +1,7 @@
 """A partition's log over REST: the copy, and the device's checkpoint to check it against."""
 
 import base64
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -42,7 +42,7 @@ class CheckpointOut(serializers.Serializer[Any]):
 
 
 class Log(ApiView):
-    allowed: ClassVar = {"GET": READERS}
+    allowed = {"GET": READERS}
 
     @extend_schema(parameters=[LogQuery], responses=LogOut)
     def get(self, request: Request, partition_id: str) -> Response:
@@ -63,7 +63,7 @@ class Log(ApiView):
 
 
 class Checkpoint(ApiView):
-    allowed: ClassVar = {"POST": READERS}
+    allowed = {"POST": READERS}
 
     @extend_schema(request=CheckpointIn, responses=CheckpointOut)
     def post(self, request: Request, partition_id: str) -> Response:

@@ -14,7 +14,7 @@ from django.utils import timezone
 class LogEntry(models.Model):
     """One entry exactly as the TEE wrote it. `tenant` is who may read it: nobody, where it belongs to the world."""
 
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     device = models.CharField(max_length=64)
     partition = models.CharField(max_length=64, blank=True)
     lane = models.CharField(max_length=32)
@@ -23,11 +23,10 @@ class LogEntry(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["device", "partition", "lane", "n"], name="one_entry_at_a_place")
+            models.UniqueConstraint(fields=["partition", "lane", "n", "device"], name="one_entry_at_a_place")
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="log_entry_of_tenant"),
-            models.Index(fields=["partition", "lane", "n"], name="log_entry_of_partition"),
             # Entries that were copied before the portal knew whose partition it is: normally none (see `copy_log`).
             models.Index(
                 fields=["partition"], name="log_entry_without_tenant", condition=Q(tenant=None) & ~Q(partition="")
@@ -62,7 +61,7 @@ class PortalEvent(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     time = models.DateTimeField(default=timezone.now, editable=False)
     tag = models.CharField(max_length=64, help_text="An `EventTag`.")
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     actor = models.CharField(max_length=64, blank=True)
     details = models.JSONField(default=dict)
 

@@ -48,13 +48,29 @@ def copy_log(*, wait: bool = False) -> int:
     module = secure_module()
     device = module.call(Status(), StatusReply).device
     copied = 0
+    inconsistent: Refused | None = None
     for lane in module.call(ListLanes(), ListLanesReply).lanes:
-        LaneCursor.objects.using(ALIAS).get_or_create(device=device, lane=lane)
-        while (count := _copy_batch(device, lane, wait=wait)) is not None:
-            copied += count
-            if count < BATCH:
-                break
+        try:
+            copied += _copy_lane(device, lane, wait=wait)
+        except Refused as error:
+            if error.code != "log-inconsistent":
+                raise
+            # The other lanes are copied all the same: they may be evidence.
+            inconsistent = error
     _adopt_entries()
+    if inconsistent is not None:
+        raise inconsistent
+    return copied
+
+
+def _copy_lane(device: str, lane: str, *, wait: bool) -> int:
+    """Copy one lane to its end, batch by batch."""
+    LaneCursor.objects.using(ALIAS).get_or_create(device=device, lane=lane)
+    copied = 0
+    while (count := _copy_batch(device, lane, wait=wait)) is not None:
+        copied += count
+        if count < BATCH:
+            break
     return copied
 
 

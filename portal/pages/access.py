@@ -79,7 +79,7 @@ def _verified(view: Page) -> Page:
         # 1. Password, then one-time code: whoever has no authenticator sets one up first.
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if not request.user.is_verified():
+        if not request.user.is_verified():  # type: ignore[attr-defined]  # OTPMiddleware adds it
             if django_otp.user_has_device(request.user):
                 return redirect_to_login(request.get_full_path())
             return redirect("pages:enrol")

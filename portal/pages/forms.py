@@ -15,8 +15,11 @@ CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 8,
 class LoginForm(AuthenticationForm):
     """Password and one-time code at once, so that no answer tells which of them was wrong.
 
-    Someone without an authenticator comes in unverified, and can then do nothing but set one up.
+    `authenticator` is the one that verified the code. Someone who has none comes in unverified, and can then do
+    nothing but set one up.
     """
+
+    authenticator: Any = None
 
     otp_token = forms.CharField(
         required=False, label="One-time code", widget=forms.TextInput(CODE | {"aria-describedby": "otp-help"})
@@ -29,11 +32,10 @@ class LoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         user = self.get_user()
-        user.otp_device = None
         if django_otp.user_has_device(user):
             # Remembers the last code of each authenticator, and slows guessing down.
-            user.otp_device = django_otp.match_token(user, self.cleaned_data.get("otp_token", ""))
-            if user.otp_device is None:
+            self.authenticator = django_otp.match_token(user, self.cleaned_data.get("otp_token", ""))
+            if self.authenticator is None:
                 raise self.get_invalid_login_error()
         return cleaned
 

@@ -1,7 +1,5 @@
 """The officers' REST endpoints. The approving itself happens on the officer's card; here its result is collected."""
 
-from typing import ClassVar
-
 import msgspec
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -11,15 +9,21 @@ from rest_framework.response import Response
 from portal.quorum import selectors, services, unsealing
 from portal.quorum import serializers as shapes
 from portal.quorum.models import OfficerProfile
-from portal.quorum.permissions import IsOfficer
+from strongroom.protocol.errors import Refused
 from tenants.api.base import ApiView
 
 
 class OfficerView(ApiView):
     """A view for officers of the provider; `officer` is the one who asks."""
 
-    permission_classes: ClassVar = [IsOfficer]
     officer: OfficerProfile
+
+    def check_permissions(self, request: Request) -> None:
+        """Raises `Refused`: `unauthenticated`, `forbidden`."""
+        officer = selectors.officer_of(self.caller.user)
+        if officer is None:
+            raise Refused("forbidden")
+        self.officer = officer
 
 
 class PartitionRequests(OfficerView):

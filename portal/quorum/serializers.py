@@ -6,7 +6,6 @@ from typing import Any
 from rest_framework import serializers
 
 from portal.quorum.models import AdminAction
-from tenants.models import Partition
 
 
 class OpenActionIn(serializers.Serializer[Any]):
@@ -25,7 +24,7 @@ class ApprovalOut(serializers.Serializer[Any]):
     given = serializers.DateTimeField()
 
 
-class ActionOut(serializers.Serializer[AdminAction]):
+class ActionOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     digest = serializers.CharField()
     action = serializers.SerializerMethodField(help_text="Base64 of the exact bytes that the TEE opened.")
@@ -42,10 +41,10 @@ class ActionOut(serializers.Serializer[AdminAction]):
         return base64.b64encode(bytes(action.action)).decode()
 
 
-class PartitionRequestOut(serializers.Serializer[Partition]):
+class PartitionRequestOut(serializers.Serializer[Any]):
     request = serializers.CharField()
     tenant = serializers.CharField(source="tenant.slug")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field, not the serializer's own label
     owner = serializers.JSONField()
     requested = serializers.DateTimeField()
 

@@ -26,7 +26,7 @@ from strongroom.protocol.commands import (
 from strongroom.protocol.credentials import thumbprint
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
-from tenants.models import Partition
+from tenants.models import Partition, Tenant
 from tenants.signals import emit
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp:
     if fresh:
         emit(
             tag="officer:approval:given",
-            tenant=None,
+            tenant=_tenant_of(action),
             actor=officer.user.username,
             action=action.name,
             digest=action.digest,
@@ -165,9 +165,13 @@ def _record(action: AdminAction, state: ActionState, result: str) -> None:
                 device_id=read_action(bytes(row.action)).device,
                 defined=row.settled,
             )
-    tenant = action.partition_request.tenant if action.partition_request is not None else None
     tag = "device:action:executed" if state == ActionState.EXECUTED else "device:action:refused"
-    emit(tag=tag, tenant=tenant, actor="", action=action.name, digest=action.digest, result=result)
+    emit(tag=tag, tenant=_tenant_of(action), actor="", action=action.name, digest=action.digest, result=result)
+
+
+def _tenant_of(action: AdminAction) -> Tenant | None:
+    """Whom an action concerns, if a customer asked for it."""
+    return action.partition_request.tenant if action.partition_request is not None else None
 
 
 def _count(action: AdminAction, approvals: list[str], world: ListOfficersReply, thresholds: dict[str, int]) -> None:

@@ -3,7 +3,6 @@
 from portal.quorum import selectors
 from portal.quorum.codes import use_code
 from portal.quorum.models import OfficerProfile
-from portal.quorum.permissions import require_class
 from strongroom.protocol.commands import BeginUnseal, BeginUnsealReply, GiveUnsealPart, GiveUnsealPartReply
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
@@ -19,7 +18,7 @@ def progress() -> GiveUnsealPartReply:
 
 def begin(*, officer: OfficerProfile, nonce: str) -> str:
     """The device's fresh unseal key, endorsed over the officer's nonce. Raises `Refused`: `forbidden`, the TEE's."""
-    require_class(officer, "security")
+    _require_security(officer)
     return secure_module().call(BeginUnseal(nonce=nonce), BeginUnsealReply).endorsement
 
 
@@ -29,7 +28,7 @@ def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp
     Raises `Refused`: `forbidden`, `officer-unknown`, `malformed`, `otp-refused`, and what the TEE says.
     """
     # 1. A security officer, with the own card.
-    require_class(officer, "security")
+    _require_security(officer)
     if card != officer.card_fingerprint:
         raise Refused("officer-unknown", "the part of another card than your own")
     sealed = from_b64u(part)
@@ -39,3 +38,8 @@ def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp
     given = secure_module().call(GiveUnsealPart(key_id=key_id, card=card, part=sealed), GiveUnsealPartReply)
     emit(tag="officer:unseal-part:given", tenant=None, actor=officer.user.username, state=given.state)
     return given
+
+
+def _require_security(officer: OfficerProfile) -> None:
+    if officer.officer_class != "security":
+        raise Refused("forbidden", "only security officers' cards hold unseal parts")

@@ -10,6 +10,7 @@ from strongroom.cli.output import Json, pairs, records, show
 from strongroom.cli.prompts import connected
 from strongroom.client import access
 from strongroom.client.home import Home
+from strongroom.client.in_force import InForce
 from strongroom.protocol.access import device_principal
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import canonical_json, read_json
@@ -19,9 +20,11 @@ app = typer.Typer(no_args_is_help=True, help="The partition's access list, under
 
 @app.command("show")
 def access_show(as_json: Json = False) -> None:
-    """Show the verified list in force."""
+    """Show the list in force: signed by an owner, and attested by the device."""
     with connected() as connection:
-        current = access.in_force(connection, connection.home.partition())
+        partition = connection.home.partition()
+        current = access.in_force(connection, partition)
+        access.attested(connection, current, partition, prompts.now())
     _show(as_json, current)
 
 
@@ -44,14 +47,14 @@ def allow(
         label=label,
     )
     with connected("person") as connection:
-        _show(as_json, access.update(connection, change))
+        _show(as_json, access.update(connection, change, prompts.now()))
 
 
 @app.command()
 def remove(principal: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
     """Take a principal off the list."""
     with connected("person") as connection:
-        _show(as_json, access.update(connection, access.remove(principal)))
+        _show(as_json, access.update(connection, access.remove(principal), prompts.now()))
 
 
 def _credential(home: Home, principal: str, file: Path | None) -> PublicCredential | None:
@@ -64,7 +67,7 @@ def _credential(home: Home, principal: str, file: Path | None) -> PublicCredenti
     return None
 
 
-def _show(as_json: bool, current: access.InForce) -> None:
+def _show(as_json: bool, current: InForce) -> None:
     rows = [{"principal": one.principal, "rights": one.rights, "label": one.label} for one in current.principals]
     data = {"version": current.version, "owners": sorted(current.owner_fingerprints), "principals": rows}
     show(

@@ -1,73 +1,24 @@
 """The access list of a partition: checked against what this folder knows, changed under the owner's signature."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
 from strongroom.client.connection import Connection
+from strongroom.client.evidence import Signed, check_attestation, new_nonce
 from strongroom.client.http import segment
+from strongroom.client.in_force import AccessAnswer, InForce, check_in_force
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, Principal, access_list_digest, check_update, device_principal
+from strongroom.protocol.access import AccessList, Principal, check_update, device_principal
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.statements import Attestation
 
 Change = Callable[[list[Principal]], list[Principal]]
 
 
-class AccessAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the portal says is in force. `document` is empty before the first list."""
-
-    version: int
-    document: str | None
-    owners: list[PublicCredential] = []
-
-
-@dataclass(frozen=True)
-class InForce:
-    """The verified list in force. Version 0: none yet, and only the partition's first owner has a say."""
-
-    version: int
-    document: str
-    owners: list[PublicCredential]
-    principals: list[Principal]
-
-    @property
-    def digest(self) -> str:
-        return access_list_digest(self.document or None)
-
-    @property
-    def owner_fingerprints(self) -> set[str]:
-        return {one.fingerprint for one in self.owners}
-
-
-def check_in_force(answer: AccessAnswer, *, partition: str, own: PublicCredential, kept: str) -> InForce:
-    """The list in force, if an owner known to this folder signed it and it is no older than the `kept` one.
-
-    Raises `Refused`: `access-list-conflict` for an older or another list of the same version, `not-the-owner`,
-    `signature-invalid`, `wrong-partition`, `malformed`.
-    """
-    last = jws.read_unverified(kept, AccessList) if kept else None
-    # 1. Nothing older than what was seen before.
-    if last and (answer.version < last.version or (answer.version == last.version and answer.document != kept)):
-        raise Refused("access-list-conflict", f"version {last.version} was in force before, and this is not its sequel")
-    if answer.version == 0:
-        if answer.document:
-            raise Refused("malformed", "a list without a version")
-        return InForce(0, "", [own], [])
-    # 2. Signed by an owner who is known: oneself, or one whom the kept list names.
-    document = answer.document or ""
-    signer = jws.signer(document)
-    known = {one.fingerprint: one for one in [own, *(last.owners if last else [])]}
-    if signer not in known:
-        raise Refused("not-the-owner", "the list in force is signed by an owner that this folder does not know")
-    current = jws.verify(document, AccessList, known[signer].public_key())
-    # 3. For this partition, and of the version that is stated.
-    if current.partition != partition:
-        raise Refused("wrong-partition")
-    if current.version != answer.version:
-        raise Refused("access-list-conflict", "the list is not of the version that is stated")
-    return InForce(current.version, document, current.owners, current.principals)
+class _AttestationAnswer(msgspec.Struct, frozen=True):
+    attestation: str
 
 
 def in_force(connection: Connection, partition: str) -> InForce:
@@ -82,10 +33,29 @@ def in_force(connection: Connection, partition: str) -> InForce:
     return current
 
 
-def update(connection: Connection, change: Change) -> InForce:
-    """Sign a new list that follows the one in force, send it, and keep it.
+def attested(connection: Connection, known: InForce, partition: str, now: int) -> Signed[Attestation]:
+    """The device's word, over a fresh nonce, that the partition is ours and that exactly `known` is in force in it.
 
-    Raises `Refused`: what `check_in_force` and `check_update` do, and what the device refuses.
+    Raises as `check_attestation` does.
+    """
+    home, nonce = connection.home, new_nonce()
+    path = f"partitions/{segment(partition)}/attestation"
+    return check_attestation(
+        connection.portal.post(path, {"nonce": nonce}, _AttestationAnswer).attestation,
+        nonce=nonce,
+        partition=partition,
+        owner=home.credential("owner").fingerprint,
+        known=known,
+        roots=home.manufacturer_roots(),
+        now=now,
+    )
+
+
+def update(connection: Connection, change: Change, now: int) -> InForce:
+    """Sign a new list that follows the one in force, send it, have the device attest to it, and keep it.
+
+    Raises `Refused`: what `check_in_force` and `check_update` do, what the device refuses, and what `attested` does
+    where the list did not come into force, whatever the portal says.
     """
     home = connection.home
     partition = home.partition()
@@ -108,10 +78,14 @@ def update(connection: Connection, change: Change) -> InForce:
         version=current.version,
         current=current.document or None,
     )
-    # 4. Send, and keep what was sent.
+    # 4. Send it.
     connection.portal.put(f"partitions/{segment(partition)}/access", {"document": document}, AccessAnswer)
+    # 5. The device says that it is in force: a portal that keeps the list to itself would leave a removed one its keys.
+    new = InForce(following.version, document, following.owners, following.principals)
+    attested(connection, new, partition, now)
+    # 6. From here on nothing older is accepted.
     home.keep("access", partition, document)
-    return InForce(following.version, document, following.owners, following.principals)
+    return new
 
 
 def allow(principal: str, rights: list[str], *, credential: PublicCredential | None = None, label: str = "") -> Change:

@@ -1,11 +1,12 @@
 """What each answer must say before a key is believed: pure checks over signed statements, a nonce and a clock."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Generic, Literal
 
 from cryptography import x509
 
-from strongroom.client.access import InForce
+from strongroom.client.in_force import InForce
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.envelope import Validation
@@ -83,6 +84,10 @@ class Evidence:
         return found
 
 
+def new_nonce() -> str:
+    return secrets.token_urlsafe(32)
+
+
 def check_fresh(issued_at: int, now: int) -> None:
     """Raise `Refused("stale")` for an answer that is too old, or from a clock that is ahead."""
     if not now - FRESH <= issued_at <= now + SKEW:
@@ -127,9 +132,9 @@ def check_attestation(
     # 3. The owners are those whom the owner knows of, oneself among them.
     if owner not in held.owners or set(held.owners) != known.owner_fingerprints:
         raise Refused("owner-mismatch", f"the device names as owner: {', '.join(held.owners)}")
-    # 4. The access list in force is the one that an owner signed last.
+    # 4. The access list in force is exactly the one that is known.
     if (held.access_list_version, held.access_list_digest) != (known.version, known.digest):
-        raise Refused("validation-failed", "the device's access list is not the one that the portal showed")
+        raise Refused("validation-failed", "the device has another access list in force than the portal says")
     return Signed(says, token, certified.mode)
 
 

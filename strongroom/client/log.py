@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from strongroom.client.connection import Connection
-from strongroom.client.evidence import check_fresh
+from strongroom.client.evidence import check_fresh, new_nonce
 from strongroom.client.http import segment
-from strongroom.client.trust import new_nonce
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import Entry, check_extends, check_lane

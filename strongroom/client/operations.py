@@ -58,7 +58,8 @@ def operate(
     """Have the device carry out `operation` with `key` (name or id) on `payload`.
 
     Raises `Refused` with the device's code; `too-large` above 1 MiB; `signature-invalid` where a signature that came
-    back is not by the key whose receipt is known; `internal` where the answer is for something else than was asked.
+    back is not by the key whose receipt is known, or where the answer to verify is not what that key says; `internal`
+    where the answer is for something else than was asked.
     """
     if len(payload) > MAX_PAYLOAD:
         raise Refused("too-large", f"at most {MAX_PAYLOAD} bytes; of larger files sign or verify the digest")
@@ -84,11 +85,17 @@ def operate(
             session="",
         )
         outcome = _ask_signed(connection, instruction, payload)
-    # 3. The answer is for what was asked, and a signature is by this key.
+    # 3. The answer is for what was asked; a signature is by this key, and whether one holds is known here too.
     if (outcome.key_id, outcome.version, outcome.mechanism) != (receipt.key_id, receipt.version, mechanism):
         raise Refused("internal", "the answer is for another key, version or mechanism")
     if operation is Usage.SIGN and not signature_holds(receipt, mechanism, payload, outcome.result, parameters):
         raise Refused("signature-invalid", "what came back is not a signature by this key")
+    if operation is Usage.VERIFY:
+        holds = signature_holds(receipt, mechanism, payload, from_b64u(parameters.signature), parameters)
+        if outcome.valid is not holds:
+            raise Refused(
+                "signature-invalid", f"the answer says {outcome.valid}, but by the key's receipt it is {holds}"
+            )
     return outcome
 
 
@@ -109,7 +116,7 @@ def signature_holds(receipt: Receipt, mechanism: str, payload: bytes, signature:
             public.verify(signature, payload, ec.ECDSA(algorithm))
         else:
             raise Refused("mechanism-unsupported", f"{mechanism} does not fit the key")
-    except InvalidSignature:
+    except (InvalidSignature, ValueError):  # the latter for a digest of another length than the algorithm's
         return False
     return True
 

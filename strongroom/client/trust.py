@@ -1,7 +1,5 @@
 """Validation before encryption (DESIGN §5): nothing is sealed to a key before everyone who can know of it agreed."""
 
-import secrets
-
 import msgspec
 
 from strongroom.client import access
@@ -11,11 +9,10 @@ from strongroom.client.evidence import (
     Evidence,
     Purpose,
     Signed,
-    check_attestation,
     check_endorsement,
     check_validation,
+    new_nonce,
 )
-from strongroom.client.http import segment
 from strongroom.protocol import jws
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.errors import Refused
@@ -40,14 +37,6 @@ class _StatementAnswer(msgspec.Struct, frozen=True):
     statement: str
 
 
-class _AttestationAnswer(msgspec.Struct, frozen=True):
-    attestation: str
-
-
-def new_nonce() -> str:
-    return secrets.token_urlsafe(32)
-
-
 def validate(connection: Connection, now: int, partition: str = "") -> Evidence:
     """Ask everyone who can know about the keys, each over a fresh nonce; return the evidence if all agree.
 
@@ -58,7 +47,9 @@ def validate(connection: Connection, now: int, partition: str = "") -> Evidence:
     # 1. What the provider publishes: devices, and the keys that they endorse.
     published = connection.portal.get("trust", Published).devices
     # 2. The partition's device attests that the partition is ours.
-    attestation = _ask_device(connection, partition, now) if partition else None
+    attestation = None
+    if partition:
+        attestation = access.attested(connection, access.in_force(connection, partition), partition, now)
     device = _choose(published, attestation)
     # 3. Vendor key and provider key are endorsed by that device, which has them in force.
     vendor = _endorsed(connection, device, "vendor-key", attestation, now)
@@ -69,21 +60,6 @@ def validate(connection: Connection, now: int, partition: str = "") -> Evidence:
     provider_says = _ask_provider(connection, provider, now)
     # 6. All agreed.
     return Evidence(vendor.mode, device.device, vendor, provider, manufacturer_says, provider_says, attestation)
-
-
-def _ask_device(connection: Connection, partition: str, now: int) -> Signed[Attestation]:
-    home, nonce = connection.home, new_nonce()
-    known = access.in_force(connection, partition)
-    path = f"partitions/{segment(partition)}/attestation"
-    return check_attestation(
-        connection.portal.post(path, {"nonce": nonce}, _AttestationAnswer).attestation,
-        nonce=nonce,
-        partition=partition,
-        owner=home.credential("owner").fingerprint,
-        known=known,
-        roots=home.manufacturer_roots(),
-        now=now,
-    )
 
 
 def _choose(published: list[PublishedDevice], attestation: Signed[Attestation] | None) -> PublishedDevice:

@@ -4,8 +4,7 @@ import msgspec
 from cryptography import x509
 
 from strongroom.client.connection import Connection
-from strongroom.client.evidence import check_fresh
-from strongroom.client.trust import new_nonce
+from strongroom.client.evidence import check_fresh, new_nonce
 from strongroom.officer.cards import OpenCard
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.commands import unseal_part_info

@@ -75,7 +75,8 @@ def device_out(device: ClientDevice, *, new: bool = False) -> dict[str, Any]:
         "created": device.created,
     }
     if new:
-        out["next_step"] = NEXT_STEP.format(command=f"strongroom access add device:{device.fingerprint} --right import")
+        allow = f"strongroom access allow device:{device.fingerprint} --rights import,sign"
+        out["next_step"] = NEXT_STEP.format(command=allow)
     return dict(DeviceOut(out).data)
 
 
@@ -83,5 +84,5 @@ def client_out(client: ApiClient, *, new: bool = False) -> dict[str, Any]:
     principal = client_principal(client.client_id)
     out = {"id": client.client_id, "name": client.name, "principal": principal, "created": client.created}
     if new:
-        out["next_step"] = NEXT_STEP.format(command=f"strongroom access add {principal} --right sign")
+        out["next_step"] = NEXT_STEP.format(command=f"strongroom access allow {principal} --rights sign")
     return dict(ClientOut(out).data)

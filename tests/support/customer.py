@@ -92,8 +92,12 @@ class Customer:
         return self.hsm.line().call(command, commands.ImportKeyReply).receipt
 
     def import_key(self, material: bytes, terms: Terms, name: str) -> Receipt:
-        token = self.send(self.envelope(material, terms.encode(), name))
-        receipt, _ = certificates.verify_statement(token, Receipt, [self.hsm.factory.root], "device", now())
+        return self.receipt(self.send(self.envelope(material, terms.encode(), name)))
+
+    def receipt(self, token: str) -> Receipt:
+        """The receipt, verified against the manufacturer's root."""
+        receipt, certified = certificates.verify_statement(token, Receipt, [self.hsm.factory.root], "device", now())
+        assert receipt.device == certified.device_id
         return receipt
 
     def request(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationRequest:

@@ -46,7 +46,8 @@ class Tenant:
             client = account.create_client(connection, name)["id"]
             token = account.create_token(connection, client).token
             if rights != []:
-                access.update(connection, access.allow(client_principal(client), rights or RIGHTS, label=name))
+                change = access.allow(client_principal(client), rights or RIGHTS, label=name)
+                access.update(connection, change, int(time.time()))
         return token
 
     def import_key(self, name: str, data: bytes, **terms: Any) -> Receipt:

@@ -37,11 +37,11 @@ class Migration(migrations.Migration):
                 ('lane', models.CharField(max_length=32)),
                 ('n', models.BigIntegerField()),
                 ('entry', models.BinaryField()),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                ('tenant', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'id'], name='log_entry_of_tenant'), models.Index(fields=['partition', 'lane', 'n'], name='log_entry_of_partition'), models.Index(condition=models.Q(('tenant', None), models.Q(('partition', ''), _negated=True)), fields=['partition'], name='log_entry_without_tenant')],
-                'constraints': [models.UniqueConstraint(fields=('device', 'partition', 'lane', 'n'), name='one_entry_at_a_place')],
+                'indexes': [models.Index(fields=['tenant', 'id'], name='log_entry_of_tenant'), models.Index(condition=models.Q(('tenant', None), models.Q(('partition', ''), _negated=True)), fields=['partition'], name='log_entry_without_tenant')],
+                'constraints': [models.UniqueConstraint(fields=('partition', 'lane', 'n', 'device'), name='one_entry_at_a_place')],
             },
         ),
         migrations.CreateModel(
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('tag', models.CharField(help_text='An `EventTag`.', max_length=64)),
                 ('actor', models.CharField(blank=True, max_length=64)),
                 ('details', models.JSONField(default=dict)),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                ('tenant', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
             ],
             options={
                 'ordering': ['-time'],

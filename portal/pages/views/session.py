@@ -7,6 +7,7 @@ from typing import Any
 import django_otp
 import qrcode
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import AuthenticationForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,19 +15,15 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from qrcode.image.svg import SvgPathImage
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from portal.pages.forms import CodeForm, LoginForm
 from tenants.models import User
 from tenants.selectors import membership_of
 from tenants.signals import emit
 from tenants.throttling import LoginThrottle
-
-
-class PageLoginThrottle(LoginThrottle):
-    """Attempts at this page and at the API count together."""
-
-    def get_cache_key(self, request: HttpRequest, view: object) -> str:
-        return self.key(request.POST.get("username", ""))
 
 
 class Login(auth_views.LoginView):
@@ -36,15 +33,17 @@ class Login(auth_views.LoginView):
     authentication_form = LoginForm
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not PageLoginThrottle().allow_request(request, self):
+        attempt = Request(request, parsers=[FormParser()])
+        if not LoginThrottle().allow_request(attempt, APIView()):
             return render(request, self.template_name, {"form": LoginForm(request), "throttled": True}, status=429)
         return super().post(request, *args, **kwargs)
 
-    def form_valid(self, form: LoginForm) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
         # Django keeps the key where the same person logs in again; what a one-time code opens gets a key of its own.
         self.request.session.cycle_key()
-        if form.get_user().otp_device is not None:
+        if isinstance(form, LoginForm) and form.authenticator is not None:
+            django_otp.login(self.request, form.authenticator)
             _tell("person:session:opened", form.get_user())
         return response
 

@@ -1,17 +1,18 @@
 """A real device with Alice's partition (acme) and Charlie's (globex), and makers of further devices and keys."""
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.mechanisms import KeyType
-from strongroom.protocol.statements import Receipt
+from tests.support.imports import Imported, keys_of
 from tests.support.materials import make_terms, material_of
 from tests.support.sealed import Customer, SealedDevice
 
@@ -59,18 +60,6 @@ def charlie(hsm: SealedDevice) -> Customer:
     return hsm.customer("globex")
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A key as it was imported, with its material outside the device."""
-
-    receipt: Receipt
-    material: bytes
-
-    @property
-    def id(self) -> str:
-        return self.receipt.key_id
-
-
 @pytest.fixture(scope="session")
 def import_key() -> Callable[..., Imported]:
     """Imports a fresh key for a customer; changes are to its terms."""
@@ -78,7 +67,8 @@ def import_key() -> Callable[..., Imported]:
     def make(customer: Customer, key_type: KeyType, **changes: Any) -> Imported:
         material = changes.pop("material", None) or material_of(key_type)
         name = changes.pop("name", None) or f"key-{next(_numbers)}"
-        return Imported(customer.import_key(material, make_terms(key_type, **changes), name), material)
+        terms = make_terms(key_type, **changes)
+        return Imported(customer.import_key(material, terms, name), material, terms)
 
     return make
 
@@ -102,3 +92,28 @@ def aes_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
 def signed_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
     """A P-256 key whose terms ask for signed instructions."""
     return import_key(alice, KeyType.EC_P256, authorisation="signed")
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no key has."""
+    return f"imported-{next(_numbers)}"
+
+
+@pytest.fixture
+def envelope(alice: Customer, name: str) -> Envelope:
+    return alice.envelope(os.urandom(32), make_terms(KeyType.AES_256).encode(), name)
+
+
+@pytest.fixture
+def _imports() -> None:
+    """Says that a test imports a key of Alice's."""
+
+
+@pytest.fixture
+def _leaves_nothing(alice: Customer, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unless a test says that it imports, there are as many keys and entries afterwards as before."""
+    before = (keys_of(alice), alice.hsm.entries(alice.partition)["admin"])
+    yield
+    if "_imports" not in request.fixturenames:
+        assert (keys_of(alice), alice.hsm.entries(alice.partition)["admin"]) == before

@@ -13,6 +13,7 @@ from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.statements import Attestation
 from tests.support.customer import OPERATIONS
+from tests.support.imports import Imported
 from tests.support.refusals import refused
 from tests.support.sealed import Customer, SealedDevice, nonce, now
 
@@ -146,9 +147,9 @@ def test_what_was_put_in_force_outlives_a_kill(make_device: Callable[..., Sealed
 
 
 def test_a_removed_principal_is_refused_at_once_in_every_worker(
-    dora: Customer, import_key: Callable[..., object]
+    dora: Customer, import_key: Callable[..., Imported]
 ) -> None:
-    key = import_key(dora, KeyType.EC_P256).id  # type: ignore[attr-defined]
+    key = import_key(dora, KeyType.EC_P256).id
     lines = [dora.hsm.line("operations") for _ in range(6)]
     request = dora.request(key, "sign", b"m")
     for _ in range(5):
@@ -161,8 +162,8 @@ def test_a_removed_principal_is_refused_at_once_in_every_worker(
 
 
 @pytest.mark.parametrize("right", OPERATIONS)
-def test_each_right_is_honoured_alone(dora: Customer, import_key: Callable[..., object], right: str) -> None:
-    key = import_key(dora, KeyType.AES_256).id  # type: ignore[attr-defined]
+def test_each_right_is_honoured_alone(dora: Customer, import_key: Callable[..., Imported], right: str) -> None:
+    key = import_key(dora, KeyType.AES_256).id
     dora.allow(dora.client_entry([right]))
     for operation in OPERATIONS:
         denied = dora.operate(key, operation, b"").code == "access-denied"
@@ -170,9 +171,9 @@ def test_each_right_is_honoured_alone(dora: Customer, import_key: Callable[..., 
 
 
 def test_a_device_without_the_right_is_refused_and_one_that_is_not_listed_too(
-    dora: Customer, import_key: Callable[..., object]
+    dora: Customer, import_key: Callable[..., Imported]
 ) -> None:
-    key = import_key(dora, KeyType.EC_P256, authorisation="signed").id  # type: ignore[attr-defined]
+    key = import_key(dora, KeyType.EC_P256, authorisation="signed").id
     dora.allow(dora.device_entry(["import", "verify"]))
     assert dora.operate_signed(key, "sign", b"m", "ECDSA-SHA256").code == "access-denied"
     dora.allow(dora.client_entry(OPERATIONS))

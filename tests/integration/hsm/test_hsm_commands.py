@@ -17,8 +17,10 @@ INITIALISED, OPERATIONAL = ("sealed", "operational"), ("operational",)
 LONG = "n" * 16
 NOT_NOW = {"hsm-sealed", "hsm-wrong-state"}
 
+Declared = tuple[c.Command, tuple[str, ...], tuple[str, ...]]
+
 # What the design allows, written down a second time on purpose: (command, states, callers).
-ALLOWED: list[tuple[c.Command, tuple[str, ...], tuple[str, ...]]] = [
+ALLOWED: list[Declared] = [
     (c.Status(), STATES, CALLERS),
     (c.MakeIdentity(), ("blank",), ("console",)),
     (c.InstallCertificate(certificate="", root=""), ("blank",), ("console",)),

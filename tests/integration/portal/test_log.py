@@ -17,6 +17,7 @@ from tests.support.sealed import Customer, SealedDevice, nonce, now
 def partition(acme: Organisation, acme_customer: Customer) -> str:
     """Acme's partition, with an import and a few signatures in its log."""
     key = import_p256(acme, acme_customer, "log-read")["key_id"]
+    acme_customer.operations = acme_customer.hsm.line("operations")
     for _ in range(7):
         acme_customer.operate(key, "sign", b"message")
     return acme_customer.partition

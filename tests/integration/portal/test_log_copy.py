@@ -20,7 +20,8 @@ def key(acme: Organisation, acme_customer: Customer) -> str:
 
 @pytest.fixture
 def sign(acme_customer: Customer, key: str) -> Callable[[int], None]:
-    """Make log entries: signatures straight at the device."""
+    """Make log entries: signatures straight at the device, which another test may have restarted."""
+    acme_customer.operations = acme_customer.hsm.line("operations")
 
     def signatures(count: int) -> None:
         for _ in range(count):

@@ -52,8 +52,8 @@ def connection(home: Home, provider: Simulator) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def listed(connection: Connection) -> Connection:
+def listed(connection: Connection, now: int) -> Connection:
     """The connection, once Alice as owner has listed her device."""
     credential = connection.home.credential("device")
-    access.update(connection, access.allow(device_principal(credential), RIGHTS, credential=credential))
+    access.update(connection, access.allow(device_principal(credential), RIGHTS, credential=credential), now)
     return connection
