@@ -12,9 +12,9 @@ from manufacturer.hierarchy import Hierarchies, roots
 from manufacturer.issuing import device_certificate
 from manufacturer.selectors import Device, Status, VendorKey, get_device, get_vendor_key
 from manufacturer.store import Store
+from strongroom.protocol import suites
 from strongroom.protocol.certificates import Mode, device_id, verify_statement
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Endorsement
 
 logger = logging.getLogger("manufacturer")
@@ -71,10 +71,10 @@ def list_vendor_key(*, store: Store, hierarchies: Hierarchies, endorsement: str,
     statement, certified = verify_statement(endorsement, Endorsement, roots(hierarchies), "device", now)
     if statement.device != certified.device_id:
         raise Refused("signature-invalid", "the signer is not the device that it names")
-    if statement.purpose != "vendor-key":
+    if statement.purpose not in ("vendor-key", "single-use-vendor-key"):
         raise Refused("statement-malformed", "not an endorsement of a vendor key")
     # 2. The key is one that can be sealed to, and its id is bound to its bytes.
-    key = RecipientPublicKey.from_text(statement.public_key)
+    key = suites.public_key(statement.suite, statement.public_key)
     key.seal(b"", info=b"")
     if statement.key_id != key.key_id("vk_"):
         raise Refused("malformed", "the key id does not belong to the key")

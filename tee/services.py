@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.db import transaction
 
-from strongroom.protocol import certificates, jws
+from strongroom.protocol import certificates, jws, suites
 from strongroom.protocol.commands import (
     ListKeys,
     ListKeysReply,
@@ -20,7 +20,6 @@ from strongroom.protocol.commands import (
     UpdateAccessReply,
 )
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Endorsement
 from tee import selectors
 from tee.drivers import secure_module
@@ -108,7 +107,7 @@ def _endorsed(token: str, identity: Ed25519PublicKey, purpose: str, prefix: str)
     endorsement = jws.verify(token, Endorsement, identity)
     if endorsement.purpose != purpose:
         raise Refused("validation-failed", f"a {endorsement.purpose} stands among the {purpose}s")
-    if RecipientPublicKey.from_text(endorsement.public_key).key_id(prefix) != endorsement.key_id:
+    if suites.public_key(endorsement.suite, endorsement.public_key).key_id(prefix) != endorsement.key_id:
         raise Refused("validation-failed", "a key's id is not that of its bytes")
     return endorsement.key_id
 

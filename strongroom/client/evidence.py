@@ -12,8 +12,8 @@ from strongroom.protocol.encoding import digest
 from strongroom.protocol.envelope import Validation
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.jws import S
-from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Attestation, Endorsement, ValidationStatement
+from strongroom.protocol.suites import AnyPublicKey, public_key
 
 FRESH = 300
 """Seconds that an answer may be old."""
@@ -37,7 +37,7 @@ class Signed(Generic[S]):
 class EndorsedKey:
     """A wrapping key whose endorsement by a certified device was verified."""
 
-    key: RecipientPublicKey
+    key: AnyPublicKey
     endorsement: Endorsement
     mode: Mode
     token: str
@@ -100,7 +100,7 @@ def check_endorsement(token: str, purpose: Purpose, roots: list[x509.Certificate
     Raises `Refused`: `validation-failed`, `certificate-invalid`, `signature-invalid`, `statement-malformed`.
     """
     says, certified = verify_statement(token, Endorsement, roots, "device", now)
-    key = RecipientPublicKey.from_text(says.public_key)
+    key = public_key(says.suite, says.public_key)
     if says.device != certified.device_id or says.purpose != purpose:
         raise Refused("validation-failed", f"an endorsement is for another device, or not of a {purpose}")
     if says.key_id != key.key_id(_PREFIX[purpose]):

@@ -75,6 +75,8 @@ def _endorsed(
     roots = connection.home.manufacturer_roots()
     for token in device.vendor_keys if purpose == "vendor-key" else device.provider_keys:
         key = check_endorsement(token, purpose, roots, now)
+        if key.key.suite != "HPKE-XWING":
+            continue
         if key.endorsement.device != device.device:
             raise Refused("validation-failed", f"the {purpose} is another device's")
         if attested is None:

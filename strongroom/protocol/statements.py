@@ -77,7 +77,10 @@ class Attestation(Statement, frozen=True, kw_only=True):
 
 
 class ValidationStatement(Statement, frozen=True, kw_only=True):
-    """A validator's answer to a fresh nonce about one key: the manufacturer's (with `x5c`), or the provider's."""
+    """A validator's answer to a fresh nonce about one key: the manufacturer's (`x5c`), the provider's, a third party's.
+
+    `device` is empty for a provider key that the provider's engine keeps; `first_seen` is what a third party adds.
+    """
 
     TYP: ClassVar[str] = "strongroom.validation"
 
@@ -95,6 +98,7 @@ class ValidationStatement(Statement, frozen=True, kw_only=True):
     nonce: str
     issued_at: int
     expires_at: int
+    first_seen: int | None = None
 
 
 class Receipt(Statement, frozen=True, kw_only=True):

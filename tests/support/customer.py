@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from strongroom.protocol import access, certificates, commands, jws
+from strongroom.protocol import access, certificates, commands, jws, suites
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.envelope import Envelope, Wrapping, wrap
 from strongroom.protocol.instructions import Instruction, Parameters
-from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Endorsement, Receipt
 from strongroom.protocol.terms import Terms
 from tests.support.hardware import nonce, now
@@ -64,10 +63,14 @@ class Customer:
         self.version = self.hsm.line().call(command, commands.UpdateAccessReply).version
         self.document = document
 
-    def recipient(self, purpose: str) -> RecipientPublicKey:
-        kept = self.published.vendor_keys if purpose == "vendor" else self.published.provider_keys
-        endorsement, _ = certificates.verify_statement(kept[0], Endorsement, [self.hsm.factory.root], "device", now())
-        return RecipientPublicKey.from_text(endorsement.public_key)
+    def recipient(self, purpose: str, suite: str = "HPKE-XWING") -> suites.AnyPublicKey:
+        """The published wrapping key of this purpose and suite, its endorsement verified."""
+        roots = [self.hsm.factory.root]
+        for token in self.published.vendor_keys if purpose == "vendor" else self.published.provider_keys:
+            endorsement, _ = certificates.verify_statement(token, Endorsement, roots, "device", now())
+            if endorsement.suite == suite:
+                return suites.public_key(suite, endorsement.public_key)
+        raise LookupError(f"no {purpose} key of suite {suite}")
 
     def envelope(self, material: bytes, terms: bytes, name: str, **changes: object) -> Envelope:
         fields: dict[str, object] = {

@@ -261,7 +261,8 @@ class Simulator:
         )
         signer = self._listed(jws.signer(sent.header))
         header = envelope.check_header(sent, signer.public_key())
-        material, terms = envelope.unwrap(sent, header, self.vendor_key, self.provider_key)
+        inner = envelope.strip_provider_layer(sent, header, self.provider_key)
+        material, terms = envelope.unwrap(inner, header, self.vendor_key)
         self.opened[header.name] = (material, terms)
         key = read_material(material, read_terms(terms).key_type)
         receipt = Receipt(
