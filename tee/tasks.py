@@ -12,6 +12,12 @@ def settle_imports() -> None:
 
 
 @shared_task
+def publish_rotated_keys() -> None:
+    """Publish wrapping keys that officers have rotated in the device."""
+    services.publish_rotated_keys()
+
+
+@shared_task
 def refresh_keys() -> None:
     """Bring the keys' states up to date with the TEE."""
     services.refresh_all_keys()

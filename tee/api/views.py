@@ -20,11 +20,17 @@ from tee.api.serializers import (
     ImportOut,
     KeyOut,
     NonceIn,
+    OrderIn,
+    OrderOut,
     ReceiptOut,
     SessionOut,
+    SingleUseKeyIn,
+    SingleUseKeyOut,
     TrustOut,
     ValidationIn,
     ValidationOut,
+    VersionIn,
+    VersionOut,
 )
 from tee.models import Import as ImportRow
 from tenants.api.base import ApiView
@@ -41,7 +47,8 @@ class Trust(Public):
     def get(self, request: Request) -> Response:
         devices = selectors.trust()
         world = devices[0]["world"] if devices else ""
-        return Response({"provider": settings.PROVIDER, "world": world, "devices": devices})
+        trust = {"world": world, "devices": devices, "engine_keys": selectors.engine_keys()}
+        return Response(TrustOut({"provider": settings.PROVIDER, **trust}).data)
 
 
 class Validation(Public):
@@ -74,17 +81,30 @@ class Access(ApiView):
         return self.get(request, partition_id)
 
 
+class SingleUseKeys(ApiView):
+    allowed = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=SingleUseKeyIn, responses={201: SingleUseKeyOut})
+    def post(self, request: Request, partition_id: str) -> Response:
+        endorsement = services.make_single_use_key(
+            tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(SingleUseKeyIn)
+        )
+        return Response({"endorsement": endorsement}, status=201)
+
+
 class Imports(ApiView):
     allowed = {"POST": CLIENT | ADMINS}
 
     @extend_schema(request=ImportIn, responses={200: ImportOut, 201: ImportOut})
     def post(self, request: Request) -> Response:
         body = self.read(ImportIn)
-        partition_id = body.pop("partition")
+        partition_id, consent = body.pop("partition"), body.pop("consent")
         row, new = imports.import_key(
             tenant=self.tenant,
             partition_id=partition_id,
             envelope=Envelope(**body),
+            consent=consent,
+            secure=request.is_secure(),
             actor=self.caller.user.username,
         )
         return Response(_import_out(row), status=201 if new else 200)
@@ -118,9 +138,29 @@ class Key(ApiView):
 class Receipt(ApiView):
     allowed = {"GET": READERS}
 
-    @extend_schema(responses=ReceiptOut)
+    @extend_schema(parameters=[VersionIn], responses=ReceiptOut)
     def get(self, request: Request, reference: str) -> Response:
-        return Response({"receipt": selectors.key(tenant=self.tenant, reference=reference).receipt})
+        key = selectors.key(tenant=self.tenant, reference=reference, **self.read_query(VersionIn))
+        return Response({"receipt": key.receipt})
+
+
+class Versions(ApiView):
+    allowed = {"GET": READERS}
+
+    @extend_schema(responses=VersionOut(many=True))
+    def get(self, request: Request, reference: str) -> Response:
+        return Response(VersionOut(selectors.versions(tenant=self.tenant, reference=reference), many=True).data)
+
+
+class Order(ApiView):
+    allowed = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=OrderIn, responses=OrderOut)
+    def post(self, request: Request, reference: str) -> Response:
+        states = services.order_key(
+            tenant=self.tenant, reference=reference, actor=self.caller.user.username, **self.read(OrderIn)
+        )
+        return Response({"states": states})
 
 
 class Session(ApiView):
