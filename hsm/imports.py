@@ -9,7 +9,7 @@ from hsm.access import Access
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.records import log_head_path
-from hsm.wrapping_keys import open_vendor_layer, strip_with_own_key
+from hsm.wrapping_keys import IMPORT_ID, open_vendor_layer, strip_with_own_key
 from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import make_id
@@ -19,8 +19,8 @@ from strongroom.protocol.owner_orders import VersionConsent, check_owner
 from strongroom.protocol.statements import Receipt
 from strongroom.protocol.terms import Terms, check_not_looser, read_terms
 
+MAX_CONSENT = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
 
 @handles(commands.ImportKey, states=OPERATIONAL, callers=PORTAL)
@@ -29,6 +29,8 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     # 1. Its size is that of an envelope.
     envelope = Envelope(header=command.header, material=command.material, terms=command.terms)
     check_sizes(envelope)
+    if len(command.consent) > MAX_CONSENT:
+        raise Refused("too-large")
     # 2. A device on the partition's access list, with the right to import, signed the header.
     partition = device.records.need(f"partitions/{command.partition}", r.Partition)
     signer = Access(partition).device(jws.signer(envelope.header), "import")
@@ -50,14 +52,14 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     material, terms_bytes = open_vendor_layer(device, envelope, header)
     # 6. The terms are ones that this device enforces, and not looser than before unless the owner consents.
     terms = _read_sealed_terms(terms_bytes)
-    if before is not None:
-        _check_succession(terms, before.stored, header, partition, command.consent)
+    consent = _check_succession(terms, before, header, partition, command.consent) if before else ""
     # 7. The key is what the terms say and works, and its certificates are its own.
     key = m.load(terms, material, checked=False)
     m.self_test(key)
     check_chain(terms.certificates, m.public_key_der(key))
     # 8. Key, name, import, receipt and log entry are written together.
-    content = _Content(key, terms, terms_bytes, material, before.key_id if before else make_id("key_"))
+    key_id = before.key_id if before else make_id("key_")
+    content = _Content(key, terms, terms_bytes, material, key_id, consent)
     return commands.ImportKeyReply(
         _store(device, header, sent=header_digest(envelope.header), signer=signer.fingerprint, content=content)
     )
@@ -103,20 +105,18 @@ def _version_before(device: Device, header: ImportHeader) -> _Before | None:
         return None
     if header.version == 1:
         raise Refused("name-taken")
-    current = device.records.need(f"{folder}/keys/{name.key}", r.NamedKey).current
-    if header.version != current + 1:
-        raise Refused("conflict", f"version {current} is the newest")
-    stored = device.records.need(f"{folder}/keys/{name.key}/{current}", r.StoredKey)
-    if stored.destroyed:
+    named = device.records.need(f"{folder}/keys/{name.key}", r.NamedKey)
+    if header.version != named.current + 1:
+        raise Refused("conflict", f"version {named.current} is the newest")
+    if named.destroyed:
         raise Refused("conflict", "the key was destroyed; choose another name")
-    return _Before(name.key, stored)
+    return _Before(name.key, device.records.need(f"{folder}/keys/{name.key}/{named.current}", r.StoredKey))
 
 
-def _check_succession(
-    terms: Terms, before: r.StoredKey, header: ImportHeader, partition: r.Partition, consent: str
-) -> None:
+def _check_succession(terms: Terms, before: _Before, header: ImportHeader, partition: r.Partition, consent: str) -> str:
+    """The owner's consent where the terms need it, else empty. Raises `Refused("terms-looser")` without it."""
     try:
-        check_not_looser(terms, read_terms(before.terms))
+        check_not_looser(terms, read_terms(before.stored.terms))
     except Refused:
         if not consent:
             raise
@@ -124,6 +124,8 @@ def _check_succession(
         wanted = (header.partition, header.import_id, header.name, header.version, header.terms_digest)
         if (given.partition, given.import_id, given.name, given.version, given.terms_digest) != wanted:
             raise Refused("terms-looser", "the owner's consent is to another import") from None
+        return consent
+    return ""
 
 
 def _read_sealed_terms(terms: bytes) -> Terms:
@@ -143,6 +145,7 @@ class _Content:
     terms_bytes: bytes
     material: bytes
     key_id: str
+    consent: str
 
 
 def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, content: _Content) -> str:
@@ -173,7 +176,8 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
         changes.put(f"{folder}/keys/{content.key_id}/{header.version}", stored)
         changes.put(f"{folder}/names/{header.name}", r.Name(content.key_id))
         changes.put(import_path(header.partition, header.import_id), r.Import(statement.header_digest, receipt))
-        changes.delete(f"{folder}/single-use/{header.vendor_key}")
+        if header.suite == "RSA-AES-KWP":
+            changes.delete(f"{folder}/single-use/{header.vendor_key}")
         changes.log(
             header.partition,
             epoch=device.boot_epoch,
@@ -189,7 +193,8 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
                 "import_id": header.import_id,
                 "transport": header.transport,
                 "suite": header.suite,
-            },
+            }
+            | ({"consent": content.consent} if content.consent else {}),
         )
     return receipt
 

@@ -123,10 +123,10 @@ def _derive(key: Key, payload: bytes, parameters: Parameters) -> bytes:
     """The agreed secret goes through HKDF at once and is never given out as it is."""
     try:
         peer = load_der_public_key(payload)
-        if isinstance(peer, X25519PublicKey):
-            shared = _private(key, X25519PrivateKey).exchange(peer)
-        elif isinstance(peer, ec.EllipticCurvePublicKey):
-            shared = _private(key, ec.EllipticCurvePrivateKey).exchange(ec.ECDH(), peer)
+        if isinstance(key, X25519PrivateKey) and isinstance(peer, X25519PublicKey):
+            shared = key.exchange(peer)
+        elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(peer, ec.EllipticCurvePublicKey):
+            shared = key.exchange(ec.ECDH(), peer)
         else:
             raise ValueError
     except (ValueError, UnsupportedAlgorithm):

@@ -103,10 +103,11 @@ class Name(msgspec.Struct, frozen=True):  # partitions/ID/names/NAME
 
 
 class NamedKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
-    """A key with all its versions; `current` is the newest."""
+    """A key with all its versions; `current` is the newest. `destroyed`: every version was."""
 
     name: str
     current: int
+    destroyed: bool = False
 
 
 class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION
@@ -166,14 +167,17 @@ class Records:
             yield changes
         for path in changes.paths:
             self.generations.moved(path)
+        if changes.erases:
+            self.store.forget_history()
 
 
 class Changes:
-    """The writes of one transaction."""
+    """The writes of one transaction. Who takes a secret away says so by `erases`: no copy of it then stays behind."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
         self.paths: list[str] = []
+        self.erases = False
 
     def put(self, path: str, value: msgspec.Struct) -> None:
         self._records.store.write(path, self._records.keys.seal(path, msgspec.msgpack.encode(value)))
@@ -182,6 +186,7 @@ class Changes:
     def delete(self, path: str) -> None:
         self._records.store.delete(path)
         self.paths.append(path)
+        self.erases = True
 
     def log(self, partition: str, *, epoch: int, time: int, event: str, **fields: Any) -> int:
         """Append an entry to the administrative chain of `partition` (or of the world). Returns its number."""

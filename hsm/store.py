@@ -60,6 +60,10 @@ class Store:
         except sqlite3.Error:
             raise Refused("log-unwritable") from None
 
+    def forget_history(self) -> None:
+        """Write over what former pages held: the WAL keeps a record that was replaced or deleted until then."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def read(self, path: str) -> bytes | None:
         row = self._db.execute("SELECT sealed FROM record WHERE path = ?", (path,)).fetchone()
         return None if row is None else row[0]

@@ -15,7 +15,7 @@ from strongroom.protocol.suites import Suite, generate, private_key
 
 SINGLE_USE_SECONDS = 3600
 MOST_SINGLE_USE_KEYS = 100
-_IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
+IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
 
 def make_wrapping_key(device: Device, changes: Changes, purpose: str, suite: Suite) -> str:
@@ -41,18 +41,26 @@ def rotate_wrapping_key(device: Device, changes: Changes, purpose: str, suite: S
         if kept.suite == suite and kept.in_force:
             # Nothing can be opened with a retired key any more, so its private half need not be kept.
             changes.put(path, r.replaced(kept, in_force=False, private_key=b""))
+            changes.erases = True
     return make_wrapping_key(device, changes, purpose, suite)
 
 
 @handles(commands.MakeSingleUseKey, states=OPERATIONAL, callers=PORTAL)
 def make_single_use_key(device: Device, command: commands.MakeSingleUseKey) -> commands.MakeSingleUseKeyReply:
     """A vendor key for exactly one import: what the suite cannot bind into a ciphertext, the key itself is bound to."""
+    # 1. It is for an import into this partition, by one of its owners.
     partition = device.records.need(f"partitions/{command.partition}", r.Partition)
     if command.owner not in [owner.fingerprint for owner in partition.owners]:
         raise Refused("wrong-owner")
-    if not _IMPORT_ID.fullmatch(command.import_id):
+    if not IMPORT_ID.fullmatch(command.import_id):
         raise Refused("malformed", "not an import id")
+    # 2. There is room for one more: the expired go.
     folder, now = f"partitions/{command.partition}/single-use/", device.now()
+    paths = device.records.store.paths(folder)
+    expired = [path for path in paths if device.records.need(path, r.SingleUseKey).expires_at <= now]
+    if len(paths) - len(expired) >= MOST_SINGLE_USE_KEYS:
+        raise Refused("throttled", f"at most {MOST_SINGLE_USE_KEYS} single-use keys of a partition at a time")
+    # 3. The key, endorsed for that one import.
     key = generate("RSA-AES-KWP")
     key_id = key.public().key_id("vk_")
     endorsement = Endorsement(
@@ -68,7 +76,8 @@ def make_single_use_key(device: Device, command: commands.MakeSingleUseKey) -> c
         issued_at=now,
     )
     with device.records.transaction() as changes:
-        _forget_expired(device, changes, folder, now)
+        for path in expired:
+            changes.delete(path)
         kept = r.SingleUseKey(key.raw, command.import_id, command.owner, now + SINGLE_USE_SECONDS)
         changes.put(folder + key_id, kept)
     return commands.MakeSingleUseKeyReply(device.sign(endorsement))
@@ -96,15 +105,3 @@ def open_vendor_layer(device: Device, envelope: Envelope, header: ImportHeader) 
     if kept is None or not kept.in_force or kept.suite != header.suite:
         raise Refused("vendor-key-unknown")
     return unwrap(envelope, header, private_key(kept.suite, kept.private_key))
-
-
-def _forget_expired(device: Device, changes: Changes, folder: str, now: int) -> None:
-    paths = device.records.store.paths(folder)
-    live = 0
-    for path in paths:
-        if device.records.need(path, r.SingleUseKey).expires_at <= now:
-            changes.delete(path)
-        else:
-            live += 1
-    if live >= MOST_SINGLE_USE_KEYS:
-        raise Refused("throttled", f"at most {MOST_SINGLE_USE_KEYS} single-use keys of a partition at a time")

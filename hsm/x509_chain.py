@@ -3,7 +3,7 @@
 import itertools
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.protocol.encoding import from_b64u
@@ -23,5 +23,5 @@ def check_chain(certificates: list[str], public_key: bytes) -> None:
             raise Refused("certificate-mismatch", "the first certificate is another key's")
         for subject, issuer in itertools.pairwise(chain):
             subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         raise Refused("certificate-mismatch", "a certificate cannot be read, or was not issued by the next") from None

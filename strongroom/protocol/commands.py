@@ -283,7 +283,7 @@ class FindImport(Command, frozen=True, kw_only=True):
 
 
 class ListKeys(Command, frozen=True, kw_only=True):
-    """Keys of the partition in the order of their ids, after the key `after` (empty: from the start)."""
+    """Keys of the partition in the order of their ids and versions, after `after` (empty: from the start)."""
 
     NAME = "keys.list"
     partition: str
@@ -291,7 +291,7 @@ class ListKeys(Command, frozen=True, kw_only=True):
 
 
 class ListKeysReply(msgspec.Struct, frozen=True):
-    """(receipt, state) of each key. `last` is the id to go on after, or empty where the end was reached."""
+    """(receipt, state) of each version of each key. `last` is where to go on after, or empty at the end."""
 
     keys: list[tuple[str, str]]
     last: str = ""

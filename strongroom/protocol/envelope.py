@@ -167,7 +167,10 @@ def header_digest(header: str) -> str:
 
 def check_header(envelope: Envelope, device_key: Ed25519PublicKey) -> ImportHeader:
     """The header, if `device_key` signed it. Raises `Refused("signature-invalid" | "statement-malformed")`."""
-    return jws.verify(envelope.header, ImportHeader, device_key)
+    header = jws.verify(envelope.header, ImportHeader, device_key)
+    if (header.provider_key == "") != (header.transport == "channel"):
+        raise Refused("statement-malformed", "every transport but channel has a provider key")
+    return header
 
 
 def strip_provider_layer(envelope: Envelope, header: ImportHeader, provider_key: AnyPrivateKey) -> Envelope:

@@ -18,7 +18,7 @@ from tests.support.hardware import nonce, now
 if TYPE_CHECKING:
     from tests.support.sealed import SealedDevice
 
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
 
 
 class Customer:

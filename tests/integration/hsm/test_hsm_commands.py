@@ -8,6 +8,7 @@ import pytest
 from hsm import server
 from hsm.dispatch import HANDLERS
 from strongroom.protocol import commands as c
+from strongroom.protocol.admin_actions import ACTIONS
 from strongroom.protocol.errors import Refused
 from tests.support.sealed import SealedDevice
 
@@ -37,6 +38,8 @@ ALLOWED: list[Declared] = [
     (c.ImportKey(partition="none", tenant="", header="", material=b"", terms=b""), OPERATIONAL, ("portal",)),
     (c.FindImport(partition="none", import_id=""), OPERATIONAL, ("portal",)),
     (c.ListKeys(partition="none"), OPERATIONAL, ("portal",)),
+    (c.MakeSingleUseKey(partition="none", import_id="", owner=""), OPERATIONAL, ("portal",)),
+    (c.OrderKey(partition="none", order=""), OPERATIONAL, ("portal",)),
     (c.MakeCheckpoint(partition="none", nonce=LONG), OPERATIONAL, ("portal",)),
     (c.ReadLane(lane="admin"), OPERATIONAL, ("portal",)),
     (c.ListLanes(), OPERATIONAL, ("portal",)),
@@ -76,8 +79,12 @@ def test_the_table_is_whole() -> None:
 
 
 def test_only_carrying_an_action_out_needs_a_quorum_and_no_command_changes_an_access_list_by_one() -> None:
-    assert {name: handler.quorum for name, handler in HANDLERS.items() if handler.quorum} == {
-        "action.execute": "partition"
+    assert [name for name, handler in HANDLERS.items() if handler.quorum] == ["action.execute"]
+    # Which class must approve is the action's own; no action is about what is the owner's alone.
+    assert ACTIONS == {
+        "partition.define": "partition",
+        "vendor-key.rotate": "security",
+        "provider-key.rotate": "security",
     }
 
 

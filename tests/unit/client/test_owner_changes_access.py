@@ -1,7 +1,5 @@
 """Only the owner changes the access list, always on top of a list that was verified."""
 
-import time
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulator import PARTITION, Simulator
@@ -13,8 +11,8 @@ from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, access_list_digest, device_principal
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.errors import Refused
+from tests.support.hardware import now
 
-NOW = int(time.time())
 ALICE, BOB, MALLORY = (Ed25519PrivateKey.generate() for _ in range(3))
 
 
@@ -43,19 +41,19 @@ def test_the_first_list_names_the_owner_and_follows_nothing(listed: Connection, 
 
 def test_each_list_is_whole_and_follows_the_one_before(listed: Connection, provider: Simulator) -> None:
     first = provider.document
-    access.update(listed, access.allow("client:cl_api", ["sign"], label="invoices"), NOW)
+    access.update(listed, access.allow("client:cl_api", ["sign"], label="invoices"), now())
     second = jws.read_unverified(provider.document or "", AccessList)
     assert (second.version, second.previous) == (2, access_list_digest(first))
     assert [one.principal.split(":")[0] for one in second.principals] == ["device", "client"]
-    access.update(listed, access.allow("client:cl_api", ["verify"]), NOW)
+    access.update(listed, access.allow("client:cl_api", ["verify"]), now())
     assert jws.read_unverified(provider.document or "", AccessList).principals[-1].rights == ["verify"]
-    access.update(listed, access.remove("client:cl_api"), NOW)
+    access.update(listed, access.remove("client:cl_api"), now())
     assert len(jws.read_unverified(provider.document or "", AccessList).principals) == 1
 
 
 def test_removing_whom_the_list_does_not_name_is_refused(listed: Connection) -> None:
     with pytest.raises(Refused, match="not-found"):
-        access.update(listed, access.remove("client:cl_nobody"), NOW)
+        access.update(listed, access.remove("client:cl_nobody"), now())
 
 
 @pytest.mark.parametrize("rights", [["sign", "export"], [""], ["*"]])
@@ -74,7 +72,7 @@ def test_a_device_is_listed_only_with_the_credential_that_its_name_is_made_of() 
 def test_a_principal_that_is_neither_a_device_nor_a_client_is_refused(listed: Connection, provider: Simulator) -> None:
     before = provider.document
     with pytest.raises(Refused, match="malformed"):
-        access.update(listed, access.allow("person:bob", ["sign"]), NOW)
+        access.update(listed, access.allow("person:bob", ["sign"]), now())
     assert provider.document == before
 
 
