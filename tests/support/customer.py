@@ -11,6 +11,7 @@ from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.envelope import Envelope, Wrapping, wrap
 from strongroom.protocol.instructions import Instruction, Parameters
+from strongroom.protocol.owner_orders import KeyOrder
 from strongroom.protocol.statements import Endorsement, Receipt
 from strongroom.protocol.terms import Terms
 from tests.support.hardware import nonce, now
@@ -72,6 +73,16 @@ class Customer:
                 return suites.public_key(suite, endorsement.public_key)
         raise LookupError(f"no {purpose} key of suite {suite}")
 
+    def single_use_endorsement(self, import_id: str, owner: str = "") -> Endorsement:
+        """A vendor key that the device made for one import, its endorsement verified."""
+        mine = owner or public_credential(self.owner).fingerprint
+        command = commands.MakeSingleUseKey(partition=self.partition, import_id=import_id, owner=mine)
+        token = self.hsm.line().call(command, commands.MakeSingleUseKeyReply).endorsement
+        return certificates.verify_statement(token, Endorsement, [self.hsm.factory.root], "device", now())[0]
+
+    def single_use_key(self, import_id: str) -> suites.AnyPublicKey:
+        return suites.public_key("RSA-AES-KWP", self.single_use_endorsement(import_id).public_key)
+
     def envelope(self, material: bytes, terms: bytes, name: str, **changes: object) -> Envelope:
         fields: dict[str, object] = {
             "import_id": make_id("imp_"),
@@ -102,6 +113,19 @@ class Customer:
         receipt, certified = certificates.verify_statement(token, Receipt, [self.hsm.factory.root], "device", now())
         assert receipt.device == certified.device_id
         return receipt
+
+    def order(self, key: str, version: int = 0, **changes: object) -> dict[int, str]:
+        """Have the device carry out the owner's order to destroy a key. Returns the states of its versions."""
+        return self.give_order(self.signed_order(key, version, **changes))
+
+    def signed_order(self, key: str, version: int = 0, **changes: object) -> str:
+        signer = changes.pop("signer", self.owner)
+        fields: dict[str, object] = {"partition": self.partition, "key": key, "version": version, "issued_at": now()}
+        return jws.sign(KeyOrder(**(fields | changes)), signer)  # type: ignore[arg-type]
+
+    def give_order(self, order: str) -> dict[int, str]:
+        command = commands.OrderKey(partition=self.partition, order=order)
+        return self.hsm.line().call(command, commands.OrderKeyReply).states
 
     def request(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationRequest:
         fields: dict[str, object] = {
