@@ -59,7 +59,10 @@ class Customer:
         )
 
     def allow(self, *principals: access.Principal) -> None:
-        document = jws.sign(self.access_list(*principals), self.owner)
+        self.put_access(self.access_list(*principals))
+
+    def put_access(self, access_list: access.AccessList) -> None:
+        document = jws.sign(access_list, self.owner)
         command = commands.UpdateAccess(partition=self.partition, document=document)
         self.version = self.hsm.line().call(command, commands.UpdateAccessReply).version
         self.document = document

@@ -1,8 +1,11 @@
 """A real sealed process for tests, from a blank device to one with partitions: everything but a portal."""
 
+import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +137,25 @@ class SealedDevice:
         self.stop()
         self.start()
         self.unseal()
+
+    def turn_clock(self, seconds: int, folder: Path) -> None:
+        """From the next start the device's wall clock is ahead. `folder` is where that is arranged."""
+        shifted = f"import time\nactual = time.time\ntime.time = lambda: actual() + {seconds}\n"
+        (folder / "sitecustomize.py").write_text(shifted)
+        self.popen = {"env": {**os.environ, "PYTHONPATH": str(folder)}}
+
+    # --- what is on the disk ---
+
+    def stored(self) -> dict[str, bytes]:
+        """Sealed records by path, as the store has them now."""
+        with closing(sqlite3.connect(self.folder / "store.db")) as store:
+            return dict(store.execute("SELECT path, sealed FROM record"))
+
+    def files_with(self, sealed: bytes) -> list[str]:
+        """Files of the state, the store's journal too, that hold any piece of a sealed record."""
+        pieces = [sealed[place : place + 32] for place in range(0, len(sealed) - 31, 32)]
+        files = {path.name: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        return sorted(name for name, data in files.items() if any(piece in data for piece in pieces))
 
     # --- log ---
 
