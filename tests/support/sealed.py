@@ -187,19 +187,21 @@ class SealedDevice:
 
     # --- quorum ---
 
-    def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
+    def request(self, requester: Card, body: admin_actions.Body) -> str:
         request = admin_actions.ActionRequest(
-            action="partition.define",
-            body=admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner),
-            world=self.world,
-            nonce=nonce(),
-            created_at=now(),
+            action=admin_actions.action_name(body), body=body, world=self.world, nonce=nonce(), created_at=now()
         )
         return jws.sign(request, requester.signing)
 
-    def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
-        command = commands.OpenAction(request=self.action_request(requester, owner, tenant))
+    def open(self, requester: Card, body: admin_actions.Body) -> bytes:
+        command = commands.OpenAction(request=self.request(requester, body))
         return self.line().call(command, commands.OpenActionReply).action
+
+    def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
+        return self.request(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
+
+    def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
+        return self.open(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
 
     def execute(self, action: bytes, approvals: list[str]) -> str:
         command = commands.ExecuteAction(action=action, approvals=approvals)
@@ -208,6 +210,12 @@ class SealedDevice:
     def define_partition(self, owner: PublicCredential, tenant: str = "acme") -> str:
         first, second, third = self.of("partition")
         action = self.open_action(first, owner, tenant)
+        return self.execute(action, [second.approve(action), third.approve(action)])
+
+    def rotate(self, body: admin_actions.Body) -> str:
+        """Have the security officers' quorum rotate a wrapping key. Returns the new one's id."""
+        first, second, third = self.of("security")
+        action = self.open(first, body)
         return self.execute(action, [second.approve(action), third.approve(action)])
 
     def customer(self, tenant: str = "acme") -> "Customer":
