@@ -233,6 +233,9 @@ def test_halves_are_what_the_terms_say(alice: Customer, name: str, key_type: Key
 def test_a_weak_or_strange_public_key_is_refused(alice: Customer, name: str) -> None:
     terms = make_terms(KeyType.RSA, usages=["verify"], material="public").encode()
     assert code_of(alice, alice.envelope(spki(rsa_pkcs8(1024)), terms, name)) == "key-weak"
+    modulus = private_key(rsa_pkcs8()).public_key().public_numbers().n
+    even = spki(rsa_pkcs8()).replace(modulus.to_bytes(256, "big"), (modulus - 1).to_bytes(256, "big"))
+    assert code_of(alice, alice.envelope(even, terms, name)) == "key-self-test-failed"
     strange = Ed448PrivateKey.generate().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert code_of(alice, alice.envelope(strange, terms, name)) == "key-unparsable"
     off_the_curve = bytearray(spki(ec_pkcs8()))
