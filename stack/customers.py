@@ -31,7 +31,7 @@ from strongroom.protocol.errors import Refused
 
 CLIENT = "backend"
 DEVICE = "laptop"
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
 
 
 def customers(state: State) -> None:
