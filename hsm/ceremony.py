@@ -13,13 +13,15 @@ from hsm import splitting
 from hsm.device import Device
 from hsm.dispatch import ANY_STATE, ANYONE, CONSOLE, handles
 from hsm.keytree import KeyTree, storage_root
+from hsm.wrapping_keys import make_wrapping_key
 from strongroom.protocol import certificates, commands
 from strongroom.protocol.admin_actions import Officer, check_thresholds
-from strongroom.protocol.encoding import b64u, make_id
+from strongroom.protocol.encoding import make_id
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import WORLD_LOG
-from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
-from strongroom.protocol.statements import CeremonyTranscript, Endorsement
+from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.statements import CeremonyTranscript
+from strongroom.protocol.suites import SUITES
 
 
 @handles(commands.Status, states=ANY_STATE, callers=ANYONE)
@@ -129,17 +131,9 @@ def initialise(device: Device, command: commands.Initialise) -> commands.Initial
     with unlocked.transaction() as changes:
         changes.put("device/unsealing", unsealing)
         changes.put("world/officers", r.Officers(1, officers, command.thresholds))
-        for purpose in ("vendor-key", "provider-key"):
-            key = RecipientPrivateKey.generate()
-            key_id = key.public().key_id("vk_" if purpose == "vendor-key" else "pk_")
-            endorsement = Endorsement(
-                device=device.device_id,
-                purpose="vendor-key" if purpose == "vendor-key" else "provider-key",
-                key_id=key_id,
-                public_key=b64u(key.public().raw),
-                issued_at=device.now(),
-            )
-            changes.put(f"world/{purpose}s/{key_id}", r.WrappingKey(key.raw, device.sign(endorsement)))
+        make_wrapping_key(device, changes, "vendor-key", "HPKE-XWING")
+        for suite in SUITES:
+            make_wrapping_key(device, changes, "provider-key", suite)
         changes.log(
             WORLD_LOG,
             epoch=device.boot_epoch,

@@ -128,6 +128,7 @@ def open_device(folder: Path) -> Device:
     boot = records.get("device/boot", r.Boot) or r.Boot(0)
     with records.transaction() as changes:
         changes.put("device/boot", r.Boot(boot.epoch + 1))
+    records.store.forget_history()  # a kill may have come between a destruction and this
     device = Device(folder, records, generations, Sessions(), boot.epoch + 1, measure())
     if (identity := records.get("device/identity", r.Identity)) is not None:
         device.identity = Ed25519PrivateKey.from_private_bytes(identity.private_key)

@@ -8,7 +8,6 @@ import msgspec
 
 from hsm.device import Device
 from hsm.faults import log_fault
-from strongroom.protocol.admin_actions import OfficerClass
 from strongroom.protocol.commands import Caller, Command, Reply, Request, refusal
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import DeviceState
@@ -23,12 +22,12 @@ CONSOLE: tuple[Caller, ...] = ("console",)
 
 @dataclass(frozen=True)
 class Handler:
-    """A command's declaration. `quorum`: the class whose K officers the command itself counts; None: it needs none."""
+    """A command's declaration. `quorum`: it counts K officers of the class of the action that it is given."""
 
     command: type[Command]
     states: tuple[DeviceState, ...]
     callers: tuple[Caller, ...]
-    quorum: OfficerClass | None
+    quorum: bool
     run: Callable[[Device, Any], msgspec.Struct]
 
 
@@ -40,7 +39,7 @@ def handles(
     *,
     states: tuple[DeviceState, ...],
     callers: tuple[Caller, ...],
-    quorum: OfficerClass | None = None,
+    quorum: bool = False,
 ) -> Callable[[Callable[[Device, Any], msgspec.Struct]], Callable[[Device, Any], msgspec.Struct]]:
     """Declare the decorated function as the one handler of `command`."""
 

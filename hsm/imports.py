@@ -9,24 +9,18 @@ from hsm.access import Access
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.records import log_head_path
+from hsm.wrapping_keys import IMPORT_ID, open_vendor_layer, strip_with_own_key
+from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import make_id
-from strongroom.protocol.envelope import (
-    Envelope,
-    ImportHeader,
-    check_header,
-    check_sizes,
-    header_digest,
-    unwrap,
-)
+from strongroom.protocol.envelope import Envelope, ImportHeader, check_header, check_sizes, header_digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.sealing import RecipientPrivateKey
+from strongroom.protocol.owner_orders import VersionConsent, check_owner
 from strongroom.protocol.statements import Receipt
-from strongroom.protocol.terms import Terms, read_terms
+from strongroom.protocol.terms import Terms, check_not_looser, read_terms
 
-LISTED_KEYS = 1000
+MAX_CONSENT = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
 
 @handles(commands.ImportKey, states=OPERATIONAL, callers=PORTAL)
@@ -35,32 +29,37 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     # 1. Its size is that of an envelope.
     envelope = Envelope(header=command.header, material=command.material, terms=command.terms)
     check_sizes(envelope)
+    if len(command.consent) > MAX_CONSENT:
+        raise Refused("too-large")
     # 2. A device on the partition's access list, with the right to import, signed the header.
     partition = device.records.need(f"partitions/{command.partition}", r.Partition)
     signer = Access(partition).device(jws.signer(envelope.header), "import")
     header = check_header(envelope, signer.public_key())
     # 3. It is for this device, partition and tenant.
     _check_addressee(device, command, partition, header)
-    # 4. It was not seen before (or it was: then this is the answer again), names an owner in force, and a free name.
-    kept = device.records.get(_import_path(command.partition, header.import_id), r.Import)
+    # 4. It was not seen before (or it was: then this is the answer again), names an owner in force, and a free version.
+    kept = device.records.get(import_path(command.partition, header.import_id), r.Import)
     if kept is not None:
         if kept.header_digest != header_digest(envelope.header):
             raise Refused("import-replayed")
         return commands.ImportKeyReply(kept.receipt)
     if header.owner not in [owner.fingerprint for owner in partition.owners]:
         raise Refused("wrong-owner")
-    if device.records.get(f"partitions/{command.partition}/names/{header.name}", r.Name) is not None:
-        raise Refused("name-taken")
-    # 5. Both layers come off, with keys that are in force, and hold what the header states.
-    vendor_key = _wrapping_key(device, f"world/vendor-keys/{header.vendor_key}", "vendor-key-unknown")
-    provider_key = _wrapping_key(device, f"world/provider-keys/{header.provider_key}", "provider-key-unknown")
-    material, terms_bytes = unwrap(envelope, header, vendor_key, provider_key)
-    # 6. The terms are ones that this device enforces, and the key is what they say and works.
+    before = _version_before(device, header)
+    # 5. The provider layer comes off, where the TEE is to take it off, and then the vendor layer.
+    if header.transport == "tee":
+        envelope = strip_with_own_key(device, envelope, header)
+    material, terms_bytes = open_vendor_layer(device, envelope, header)
+    # 6. The terms are ones that this device enforces, and not looser than before unless the owner consents.
     terms = _read_sealed_terms(terms_bytes)
-    key = m.load(terms.key_type, material, checked=False)
+    consent = _check_succession(terms, before, header, partition, command.consent) if before else ""
+    # 7. The key is what the terms say and works, and its certificates are its own.
+    key = m.load(terms, material, checked=False)
     m.self_test(key)
-    # 7. Key, name, import, receipt and log entry are written together.
-    content = _Content(key, terms, terms_bytes, material)
+    check_chain(terms.certificates, m.public_key_der(key))
+    # 8. Key, name, import, receipt and log entry are written together.
+    key_id = before.key_id if before else make_id("key_")
+    content = _Content(key, terms, terms_bytes, material, key_id, consent)
     return commands.ImportKeyReply(
         _store(device, header, sent=header_digest(envelope.header), signer=signer.fingerprint, content=content)
     )
@@ -70,22 +69,8 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
 def find_import(device: Device, command: commands.FindImport) -> commands.ImportKeyReply:
     """The receipt of an import that may have been interrupted before its answer arrived."""
     return commands.ImportKeyReply(
-        device.records.need(_import_path(command.partition, command.import_id), r.Import).receipt
+        device.records.need(import_path(command.partition, command.import_id), r.Import).receipt
     )
-
-
-@handles(commands.ListKeys, states=OPERATIONAL, callers=PORTAL)
-def list_keys(device: Device, command: commands.ListKeys) -> commands.ListKeysReply:
-    """Receipt and state of each key: what the portal needs to rebuild its own list."""
-    device.records.need(f"partitions/{command.partition}", r.Partition)
-    folder = f"partitions/{command.partition}/keys/"
-    paths = [path for path in device.records.store.paths(folder) if path > folder + command.after]
-    keys: list[tuple[str, str]] = []
-    for path in paths[:LISTED_KEYS]:
-        stored = device.records.need(path, r.StoredKey)
-        keys.append((stored.receipt, read_terms(stored.terms).state_at(device.now())))
-    last = paths[LISTED_KEYS - 1].removeprefix(folder) if len(paths) > LISTED_KEYS else ""
-    return commands.ListKeysReply(keys, last)
 
 
 def _check_addressee(device: Device, command: commands.ImportKey, partition: r.Partition, header: ImportHeader) -> None:
@@ -95,11 +80,52 @@ def _check_addressee(device: Device, command: commands.ImportKey, partition: r.P
         raise Refused("wrong-partition")
     if not header.tenant == command.tenant == partition.tenant:
         raise Refused("wrong-tenant")
-    if not _NAME.fullmatch(header.name) or not _IMPORT_ID.fullmatch(header.import_id):
+    if not _NAME.fullmatch(header.name) or not IMPORT_ID.fullmatch(header.import_id):
         raise Refused("malformed", "a name has 1 to 64 letters, digits, dots, hyphens and underscores")
     # Terms permit translation to a key by its name or id: no key may be named like the id of another.
     if header.name.startswith("key_"):
         raise Refused("malformed", "a name does not begin with 'key_', as ids do")
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The key that a new version follows, and its newest version."""
+
+    key_id: str
+    stored: r.StoredKey
+
+
+def _version_before(device: Device, header: ImportHeader) -> _Before | None:
+    """What the header's version follows: nothing for the first. Raises `Refused("name-taken" | "conflict")`."""
+    folder = f"partitions/{header.partition}"
+    name = device.records.get(f"{folder}/names/{header.name}", r.Name)
+    if name is None:
+        if header.version != 1:
+            raise Refused("conflict", "there is no key of this name to make a new version of")
+        return None
+    if header.version == 1:
+        raise Refused("name-taken")
+    named = device.records.need(f"{folder}/keys/{name.key}", r.NamedKey)
+    if header.version != named.current + 1:
+        raise Refused("conflict", f"version {named.current} is the newest")
+    if named.destroyed:
+        raise Refused("conflict", "the key was destroyed; choose another name")
+    return _Before(name.key, device.records.need(f"{folder}/keys/{name.key}/{named.current}", r.StoredKey))
+
+
+def _check_succession(terms: Terms, before: _Before, header: ImportHeader, partition: r.Partition, consent: str) -> str:
+    """The owner's consent where the terms need it, else empty. Raises `Refused("terms-looser")` without it."""
+    try:
+        check_not_looser(terms, read_terms(before.stored.terms))
+    except Refused:
+        if not consent:
+            raise
+        given = check_owner(consent, VersionConsent, partition.owners)
+        wanted = (header.partition, header.import_id, header.name, header.version, header.terms_digest)
+        if (given.partition, given.import_id, given.name, given.version, given.terms_digest) != wanted:
+            raise Refused("terms-looser", "the owner's consent is to another import") from None
+        return consent
+    return ""
 
 
 def _read_sealed_terms(terms: bytes) -> Terms:
@@ -110,21 +136,16 @@ def _read_sealed_terms(terms: bytes) -> Terms:
         raise Refused(error.code) from None
 
 
-def _wrapping_key(device: Device, path: str, code: str) -> RecipientPrivateKey:
-    kept = device.records.get(path, r.WrappingKey)
-    if kept is None or not kept.in_force:
-        raise Refused(code)
-    return RecipientPrivateKey(kept.private_key)
-
-
 @dataclass(frozen=True)
 class _Content:
-    """What an envelope held, checked."""
+    """What an envelope held, checked, and the key that it becomes (a version of)."""
 
     key: m.Key
     terms: Terms
     terms_bytes: bytes
     material: bytes
+    key_id: str
+    consent: str
 
 
 def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, content: _Content) -> str:
@@ -134,9 +155,9 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
         head = device.records.get(log_head_path(header.partition), r.Head) or r.Head()
         statement = Receipt(
             import_id=header.import_id,
-            key_id=make_id("key_"),
+            key_id=content.key_id,
             name=header.name,
-            version=1,
+            version=header.version,
             key_type=content.terms.key_type,
             public_key=m.public_key_pem(content.key),
             check_value=m.check_value(content.key),
@@ -150,22 +171,33 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
             imported_at=device.now(),
         )
         receipt = device.sign(statement)
-        stored = r.StoredKey(receipt, header.name, 1, content.terms_bytes, content.material)
-        changes.put(f"{folder}/keys/{statement.key_id}", stored)
-        changes.put(f"{folder}/names/{header.name}", r.Name(statement.key_id))
-        changes.put(_import_path(header.partition, header.import_id), r.Import(statement.header_digest, receipt))
+        stored = r.StoredKey(receipt, header.name, header.version, content.terms_bytes, content.material)
+        changes.put(f"{folder}/keys/{content.key_id}", r.NamedKey(header.name, header.version))
+        changes.put(f"{folder}/keys/{content.key_id}/{header.version}", stored)
+        changes.put(f"{folder}/names/{header.name}", r.Name(content.key_id))
+        changes.put(import_path(header.partition, header.import_id), r.Import(statement.header_digest, receipt))
+        if header.suite == "RSA-AES-KWP":
+            changes.delete(f"{folder}/single-use/{header.vendor_key}")
         changes.log(
             header.partition,
             epoch=device.boot_epoch,
             time=statement.imported_at,
             event="key:import",
             principal=f"device:{signer}",
-            key=statement.key_id,
+            key=content.key_id,
             digest=statement.header_digest,
-            details={"name": header.name, "terms_digest": header.terms_digest, "import_id": header.import_id},
+            details={
+                "name": header.name,
+                "version": header.version,
+                "terms_digest": header.terms_digest,
+                "import_id": header.import_id,
+                "transport": header.transport,
+                "suite": header.suite,
+            }
+            | ({"consent": content.consent} if content.consent else {}),
         )
     return receipt
 
 
-def _import_path(partition: str, import_id: str) -> str:
+def import_path(partition: str, import_id: str) -> str:
     return f"partitions/{partition}/imports/{import_id}"

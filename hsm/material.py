@@ -1,61 +1,108 @@
 """Key bytes into keys that can be used: parsing, strength, and the self-test before a key becomes active."""
 
+import hashlib
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+)
 
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.terms import Terms
 
 RSA_BITS = range(2048, 4097)
+HMAC_BYTES = range(16, 1025)
+_AES_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32}
+_CURVES = {KeyType.EC_P256: ec.SECP256R1, KeyType.EC_P384: ec.SECP384R1, KeyType.EC_P521: ec.SECP521R1}
 _PROBE = b"strongroom self-test"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A symmetric key ready for use; `raw` never leaves this process."""
+    """A symmetric key ready for use; `raw` never leaves this process. A key for HMAC has no `aead`."""
 
     raw: bytes
-    aead: AESGCM
+    aead: AESGCM | None
 
     def __repr__(self) -> str:
         return "Secret(…)"
 
 
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Secret
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | X25519PublicKey
+Key = PrivateKey | PublicKey | Secret
+_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, Ed25519PrivateKey, X25519PrivateKey)
+_PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, Ed25519PublicKey, X25519PublicKey)
 
 
-def load(key_type: KeyType, material: bytes, *, checked: bool) -> Key:
-    """The key inside `material`: PKCS#8 in DER (RFC 5958) for key pairs, the raw bytes for AES.
+def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
+    """The key inside `material`: PKCS#8 (RFC 5958) or SubjectPublicKeyInfo in DER for key pairs, raw bytes for others.
 
     `checked`: the bytes passed `self_test` before and come from a sealed record, so that the slow consistency checks of
     RSA can be left out. Raises `Refused("key-unparsable" | "key-weak" | "key-self-test-failed")`, which say nothing of
     the bytes.
     """
-    if key_type is KeyType.AES_256:
-        if len(material) != 32:
-            raise Refused("key-unparsable", "an AES-256 key has 32 bytes")
+    if terms.key_type in _AES_BYTES:
+        if len(material) != _AES_BYTES[terms.key_type]:
+            raise Refused("key-unparsable", f"an {terms.key_type} key has {_AES_BYTES[terms.key_type]} bytes")
         return Secret(material, AESGCM(material))
+    if terms.key_type is KeyType.HMAC:
+        if len(material) not in HMAC_BYTES:
+            raise Refused("key-weak", "an HMAC key has 16 to 1024 bytes")
+        return Secret(material, None)
+    key = _load_pair(material, public=terms.material == "public")
+    _check_type(key, terms.key_type)
+    if isinstance(key, rsa.RSAPrivateKey) and not checked:
+        _check_rsa_numbers(material)
+    return key
+
+
+def public_half(key: Key) -> PublicKey | None:
+    """The public key of a pair, the key itself where it is public, None for a symmetric key."""
+    if isinstance(key, Secret):
+        return None
+    return key.public_key() if isinstance(key, _PRIVATE) else key
+
+
+def _load_pair(material: bytes, *, public: bool) -> Key:
     try:
-        key = load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True)
+        key = (
+            load_der_public_key(material)
+            if public
+            else load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True)
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise Refused("key-unparsable", "not an unencrypted PKCS#8 private key") from None
-    if key_type is KeyType.RSA and isinstance(key, rsa.RSAPrivateKey):
-        if key.key_size not in RSA_BITS or key.public_key().public_numbers().e < 65537:
+        what = "a SubjectPublicKeyInfo" if public else "an unencrypted PKCS#8 private key"
+        raise Refused("key-unparsable", f"not {what} in DER") from None
+    if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
+        raise Refused("key-unparsable", "a kind of key that is not accepted")
+    return key
+
+
+def _check_type(key: Key, key_type: KeyType) -> None:
+    public = public_half(key)
+    if isinstance(public, rsa.RSAPublicKey) and key_type is KeyType.RSA:
+        if public.key_size not in RSA_BITS or public.public_numbers().e < 65537:
             raise Refused("key-weak", "RSA keys have 2048 to 4096 bits and an exponent of at least 65537")
-        if not checked:
-            _check_rsa_numbers(material)
-        return key
-    if key_type is KeyType.EC_P256 and isinstance(key, ec.EllipticCurvePrivateKey):
-        if not isinstance(key.curve, ec.SECP256R1):
-            raise Refused("key-unparsable", "the curve is not P-256")
-        return key
-    raise Refused("key-unparsable", f"not a key of type {key_type}")
+    elif isinstance(public, ec.EllipticCurvePublicKey) and key_type in _CURVES:
+        if not isinstance(public.curve, _CURVES[key_type]):
+            raise Refused("key-unparsable", f"the curve is not that of {key_type}")
+    elif not (
+        (isinstance(public, Ed25519PublicKey) and key_type is KeyType.ED25519)
+        or (isinstance(public, X25519PublicKey) and key_type is KeyType.X25519)
+    ):
+        raise Refused("key-unparsable", f"not a key of type {key_type}")
 
 
 def _check_rsa_numbers(material: bytes) -> None:
@@ -67,31 +114,52 @@ def _check_rsa_numbers(material: bytes) -> None:
 
 
 def self_test(key: Key) -> None:
-    """Use the key once in each direction. Raises `Refused("key-self-test-failed")` where the halves do not fit."""
+    """Use the key once in each direction that it has. Raises `Refused("key-self-test-failed")` where that fails."""
     try:
         if isinstance(key, rsa.RSAPrivateKey):
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
             key.public_key().verify(key.sign(_PROBE, pss, hashes.SHA256()), _PROBE, pss, hashes.SHA256())
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.encrypt(_PROBE, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
         elif isinstance(key, ec.EllipticCurvePrivateKey):
             algorithm = ec.ECDSA(hashes.SHA256())
             key.public_key().verify(key.sign(_PROBE, algorithm), _PROBE, algorithm)
-        elif key.aead.decrypt(bytes(12), key.aead.encrypt(bytes(12), _PROBE, None), None) != _PROBE:
-            raise ValueError
+        elif isinstance(key, Ed25519PrivateKey):
+            key.public_key().verify(key.sign(_PROBE), _PROBE)
+        elif isinstance(key, X25519PrivateKey):
+            other = X25519PrivateKey.generate()
+            if key.exchange(other.public_key()) != other.exchange(key.public_key()):
+                raise ValueError
+        elif isinstance(key, Secret) and key.aead is not None:
+            _test_cipher(key.aead)
     except (InvalidSignature, ValueError):
         raise Refused("key-self-test-failed") from None
 
 
+def _test_cipher(aead: AESGCM) -> None:
+    if aead.decrypt(bytes(12), aead.encrypt(bytes(12), _PROBE, None), None) != _PROBE:
+        raise ValueError
+
+
+def public_key_der(key: Key) -> bytes:
+    """SubjectPublicKeyInfo in DER, or empty for a symmetric key."""
+    public = public_half(key)
+    return b"" if public is None else public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def public_key_pem(key: Key) -> str:
     """SubjectPublicKeyInfo in PEM, or empty for a symmetric key."""
-    if isinstance(key, Secret):
-        return ""
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    public = public_half(key)
+    return "" if public is None else public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def check_value(key: Key) -> str:
-    """PKCS#11 `CKA_CHECK_VALUE` of a symmetric key: 3 bytes of AES-ECB over a zero block; else empty."""
+    """PKCS#11 `CKA_CHECK_VALUE` of a symmetric key: 3 bytes of AES-ECB over a zero block, or for a key that is no
+    cipher's of its SHA-1; else empty."""
     if not isinstance(key, Secret):
         return ""
+    if key.aead is None:
+        return hashlib.sha1(key.raw, usedforsecurity=False).digest()[:3].hex()
     # One block of zeros under ECB is what the standard defines; nothing of a customer's is encrypted this way.
     encryptor = Cipher(algorithms.AES(key.raw), modes.ECB()).encryptor()  # noqa: S305
     return (encryptor.update(bytes(16)) + encryptor.finalize())[:3].hex()

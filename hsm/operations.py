@@ -34,7 +34,8 @@ class LoadedKey:
         self.name = stored.name
         self.version = stored.version
         self.terms: Terms = read_terms(stored.terms)
-        self.key: Key = load(self.terms.key_type, stored.material, checked=True)
+        self.destroyed = stored.destroyed
+        self.key: Key | None = None if stored.destroyed else load(self.terms, stored.material, checked=True)
         self.encryptions_left = 0
 
 
@@ -71,6 +72,7 @@ class Operator:
         self._device = device
         self._epoch = epoch
         self._keys: Cache[LoadedKey] = Cache(records, 10_000)
+        self._named: Cache[r.NamedKey] = Cache(records, 10_000)
         self._access: Cache[Access] = Cache(records, 1_000)
 
     def operate(self, request: OperationRequest) -> OperationReply:
@@ -85,9 +87,7 @@ class Operator:
         except Refused as error:
             return OperationReply(**refusal(error))
         try:
-            # 2. The key, and for translate the key it goes to.
-            key = self._find_key(request.partition, request.key)
-            # 3. Who asks: the device that signed the instruction, or the API client that the portal names.
+            # 2. Who asks: the device that signed the instruction, or the API client that the portal names.
             if request.instruction:
                 principal = f"device:{jws.signer(request.instruction)}"
                 instruction = self._check_instruction(request, access)
@@ -97,16 +97,16 @@ class Operator:
                 if not principal.startswith("client:"):
                     raise Refused("access-denied", "only a signature makes a device a principal")
                 access.check(principal, request.operation)
+            # 3. The key in the version that is wanted, and for translate the key it goes to.
+            key = self._find_key(request.partition, request.key, version)
             if request.operation == Usage.TRANSLATE:
-                target = self._find_key(request.partition, parameters.target)
+                target = self._find_key(request.partition, parameters.target, 0)
             # 4. The terms of the key (and of the target) permit it, now, in this way.
             for one in (key, target) if target else (key,):
                 if one.terms.authorisation == "signed" and not request.instruction:
                     raise Refused("signed-instruction-required")
-                if one.terms.state_at(now) != "active":
-                    raise Refused("key-not-active", one.terms.state_at(now))
-            if version not in (0, key.version):
-                raise Refused("not-found", "the key has no such version")
+                if one.destroyed or one.terms.state_at(now) != "active":
+                    raise Refused("key-not-active", "destroyed" if one.destroyed else one.terms.state_at(now))
             mechanism = mechanism or _default(key, request.operation)
             _check_terms(key, request.operation, mechanism)
             # 5. The operation itself.
@@ -162,23 +162,23 @@ class Operator:
         if operation is Usage.ENCRYPT:
             self._count_encryption(request.partition, key, mechanism)
         if target is None:
-            return perform(operation, mechanism, key.key, request.payload, given)
+            return perform(operation, mechanism, _usable(key), request.payload, given)
         # Translate: open under the one key, seal under the other; the clear payload stays in this function.
         if not {ANY_TARGET, target.key_id, target.name} & set(key.terms.translate_to):
             raise Refused("translate-not-permitted")
         target_mechanism = given.target_mechanism or _default(target, Usage.ENCRYPT)
         _check_terms(target, Usage.ENCRYPT, target_mechanism)
         self._count_encryption(request.partition, target, Mechanism(target_mechanism))
-        clear = perform(Usage.DECRYPT, mechanism, key.key, request.payload, Parameters(aad=given.aad))
+        clear = perform(Usage.DECRYPT, mechanism, _usable(key), request.payload, Parameters(aad=given.aad))
         outward = Parameters(aad=given.target_aad)
-        return perform(Usage.ENCRYPT, Mechanism(target_mechanism), target.key, clear, outward)
+        return perform(Usage.ENCRYPT, Mechanism(target_mechanism), _usable(target), clear, outward)
 
     def _count_encryption(self, partition: str, key: LoadedKey, mechanism: Mechanism) -> None:
         """Stay below 2³² encryptions under random nonces (SP 800-38D §8.3), reserved in blocks across workers."""
         if mechanism is not Mechanism.AES_GCM:
             return
         if key.encryptions_left == 0:
-            path = f"partitions/{partition}/uses/{key.key_id}"
+            path = f"partitions/{partition}/uses/{key.key_id}/{key.version}"
             with self._records.transaction() as changes:
                 uses = self._records.get(path, r.Uses) or r.Uses(0)
                 if uses.reserved + GCM_BLOCK > GCM_LIMIT:
@@ -195,13 +195,27 @@ class Operator:
             found = self._access.put(path, generation, Access(self._records.need(path, r.Partition)))
         return found
 
-    def _find_key(self, partition: str, key_id: str) -> LoadedKey:
+    def _find_key(self, partition: str, key_id: str, version: int) -> LoadedKey:
+        """The key in `version`, or in its newest where that is 0. Raises `Refused("not-found")`."""
         path = f"partitions/{partition}/keys/{key_id}"
+        if not version:
+            named = self._named.get(path)
+            if named is None:
+                generation = self._records.generations.of(path)
+                named = self._named.put(path, generation, self._records.need(path, r.NamedKey))
+            version = named.current
+        path = f"{path}/{version}"
         found = self._keys.get(path)
         if found is None:
             generation = self._records.generations.of(path)
             found = self._keys.put(path, generation, LoadedKey(key_id, self._records.need(path, r.StoredKey)))
         return found
+
+
+def _usable(key: LoadedKey) -> Key:
+    if key.key is None:
+        raise Refused("key-not-active", "destroyed")
+    return key.key
 
 
 def _check_shape(request: OperationRequest) -> None:

@@ -5,24 +5,24 @@ from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from strongroom.protocol import commands
 from strongroom.protocol.access import access_list_digest, check_update, partition_id
-from strongroom.protocol.admin_actions import AdminAction, action_digest
+from strongroom.protocol.admin_actions import AdminAction, DefinePartition, action_digest
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 
 MAX_DOCUMENT = 4 * 1024 * 1024
 
 
-def define_partition(device: Device, changes: r.Changes, action: AdminAction) -> str:
+def define_partition(device: Device, changes: r.Changes, action: AdminAction, body: DefinePartition) -> str:
     """Make an approved action's partition. Its id is bound to owner, world and the action's nonce: never used again."""
-    partition = partition_id(action.body.owner, device.world, action.nonce)
+    partition = partition_id(body.owner, device.world, action.nonce)
     if device.records.get(f"partitions/{partition}", r.Partition) is not None:
         raise Refused("conflict")
     changes.put(
         f"partitions/{partition}",
         r.Partition(
-            tenant=action.body.tenant,
+            tenant=body.tenant,
             defined_by=action_digest(canonical_json(action)),
-            owners=[action.body.owner],
+            owners=[body.owner],
         ),
     )
     return partition

@@ -6,10 +6,13 @@ from hsm import records as r
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.partitions import define_partition
+from hsm.wrapping_keys import rotate_wrapping_key
 from strongroom.protocol import commands
 from strongroom.protocol.admin_actions import (
     ACTIONS,
     AdminAction,
+    DefinePartition,
+    RotateProviderKey,
     action_digest,
     check_request,
     count_approvals,
@@ -18,6 +21,7 @@ from strongroom.protocol.admin_actions import (
 from strongroom.protocol.encoding import b64u, canonical_json, digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import WORLD_LOG
+from strongroom.protocol.statements import Roster
 
 ACTION_SECONDS = 7 * 24 * 3600
 MAX_SIGNED = 16 * 1024
@@ -27,7 +31,9 @@ MAX_APPROVALS = 100
 @handles(commands.ListOfficers, states=OPERATIONAL, callers=PORTAL)
 def list_officers(device: Device, _command: commands.ListOfficers) -> commands.ListOfficersReply:
     enrolled = device.officers()
-    return commands.ListOfficersReply(enrolled.epoch, device.world, enrolled.officers, enrolled.thresholds)
+    return commands.ListOfficersReply(
+        enrolled.epoch, device.world, enrolled.officers, enrolled.thresholds, make_roster(device)
+    )
 
 
 @handles(commands.OpenAction, states=OPERATIONAL, callers=PORTAL)
@@ -73,7 +79,7 @@ def open_action(device: Device, command: commands.OpenAction) -> commands.OpenAc
     return commands.OpenActionReply(action)
 
 
-@handles(commands.ExecuteAction, states=OPERATIONAL, callers=PORTAL, quorum="partition")
+@handles(commands.ExecuteAction, states=OPERATIONAL, callers=PORTAL, quorum=True)
 def execute_action(device: Device, command: commands.ExecuteAction) -> commands.ExecuteActionReply:
     """Count the approvals and carry the action out. After success, the same bytes get the same answer."""
     # 1. It was opened here, and these are its bytes.
@@ -92,9 +98,10 @@ def execute_action(device: Device, command: commands.ExecuteAction) -> commands.
     approvers = count_approvals(command.action, command.approvals, enrolled.officers, enrolled.thresholds, device.now())
     # 3. Done and recorded in one transaction, so once or not at all.
     with device.records.transaction() as changes:
-        partition = define_partition(device, changes, action)
-        changes.put(_path(command.action), r.replaced(opened, executed=True, result=partition))
-        for log in (WORLD_LOG, partition):
+        result = _carry_out(device, changes, action)
+        changes.put(_path(command.action), r.replaced(opened, executed=True, result=result))
+        logs = (WORLD_LOG, result) if isinstance(action.body, DefinePartition) else (WORLD_LOG,)
+        for log in logs:
             changes.log(
                 log,
                 epoch=device.boot_epoch,
@@ -106,10 +113,35 @@ def execute_action(device: Device, command: commands.ExecuteAction) -> commands.
                     "action": b64u(command.action),
                     "approvals": command.approvals,
                     "approvers": sorted(one.credential.fingerprint for one in approvers),
-                    "result": partition,
+                    "roster": make_roster(device),
+                    "result": result,
                 },
             )
-    return commands.ExecuteActionReply(partition)
+    return commands.ExecuteActionReply(result)
+
+
+def _carry_out(device: Device, changes: r.Changes, action: AdminAction) -> str:
+    """Do what the action says. Returns what it made: a partition's id, a wrapping key's id."""
+    if isinstance(action.body, DefinePartition):
+        return define_partition(device, changes, action, action.body)
+    if isinstance(action.body, RotateProviderKey):
+        return rotate_wrapping_key(device, changes, "provider-key", action.body.suite)
+    return rotate_wrapping_key(device, changes, "vendor-key", "HPKE-XWING")
+
+
+def make_roster(device: Device) -> str:
+    """The officers enrolled now, signed: with it anyone can count an action's approvals again."""
+    enrolled = device.officers()
+    return device.sign(
+        Roster(
+            device=device.device_id,
+            world=device.world,
+            epoch=enrolled.epoch,
+            officers=enrolled.officers,
+            thresholds=enrolled.thresholds,
+            issued_at=device.now(),
+        )
+    )
 
 
 def _path(action: bytes) -> str:

@@ -60,7 +60,15 @@ class Officers(msgspec.Struct, frozen=True):  # world/officers
 class WrappingKey(msgspec.Struct, frozen=True):  # world/vendor-keys/ID, world/provider-keys/ID
     private_key: bytes
     endorsement: str
+    suite: str = "HPKE-XWING"
     in_force: bool = True
+
+
+class SingleUseKey(msgspec.Struct, frozen=True):  # partitions/ID/single-use/ID
+    private_key: bytes
+    import_id: str
+    owner: str
+    expires_at: int
 
 
 class OpenedAction(msgspec.Struct, frozen=True):  # world/actions/DIGEST
@@ -94,15 +102,26 @@ class Name(msgspec.Struct, frozen=True):  # partitions/ID/names/NAME
     key: str
 
 
-class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
+class NamedKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
+    """A key with all its versions; `current` is the newest. `destroyed`: every version was."""
+
+    name: str
+    current: int
+    destroyed: bool = False
+
+
+class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION
+    """One version. Once `destroyed` it has no material; its receipt stays, as the tombstone."""
+
     receipt: str
     name: str
     version: int
     terms: bytes
     material: bytes
+    destroyed: bool = False
 
 
-class Uses(msgspec.Struct, frozen=True):  # partitions/ID/uses/KEY
+class Uses(msgspec.Struct, frozen=True):  # partitions/ID/uses/KEY/VERSION
     """How many encryptions workers have reserved of an AES-GCM key."""
 
     reserved: int
@@ -148,18 +167,26 @@ class Records:
             yield changes
         for path in changes.paths:
             self.generations.moved(path)
+        if changes.erases:
+            self.store.forget_history()
 
 
 class Changes:
-    """The writes of one transaction."""
+    """The writes of one transaction. Who takes a secret away says so by `erases`: no copy of it then stays behind."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
         self.paths: list[str] = []
+        self.erases = False
 
     def put(self, path: str, value: msgspec.Struct) -> None:
         self._records.store.write(path, self._records.keys.seal(path, msgspec.msgpack.encode(value)))
         self.paths.append(path)
+
+    def delete(self, path: str) -> None:
+        self._records.store.delete(path)
+        self.paths.append(path)
+        self.erases = True
 
     def log(self, partition: str, *, epoch: int, time: int, event: str, **fields: Any) -> int:
         """Append an entry to the administrative chain of `partition` (or of the world). Returns its number."""

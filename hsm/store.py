@@ -60,6 +60,10 @@ class Store:
         except sqlite3.Error:
             raise Refused("log-unwritable") from None
 
+    def forget_history(self) -> None:
+        """Write over what former pages held: the WAL keeps a record that was replaced or deleted until then."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def read(self, path: str) -> bytes | None:
         row = self._db.execute("SELECT sealed FROM record WHERE path = ?", (path,)).fetchone()
         return None if row is None else row[0]
@@ -74,6 +78,9 @@ class Store:
 
     def write(self, path: str, sealed: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (path, sealed))
+
+    def delete(self, path: str) -> None:
+        self._db.execute("DELETE FROM record WHERE path = ?", (path,))
 
     def append(self, partition: str, n: int, body: bytes) -> None:
         self._db.execute("INSERT INTO entry (partition, n, body) VALUES (?, ?, ?)", (partition, n, body))

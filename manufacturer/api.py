@@ -9,7 +9,7 @@ import falcon
 import msgspec
 
 from manufacturer.hierarchy import Hierarchies
-from manufacturer.selectors import VendorKey, all_vendor_keys, get_device, get_vendor_key
+from manufacturer.selectors import VendorKey, get_device, get_vendor_key, standing_vendor_keys
 from manufacturer.services import list_vendor_key
 from manufacturer.store import Store
 from manufacturer.validation import ValidationRequest, answer, effective_status
@@ -26,7 +26,7 @@ class VendorKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VendorKeys:
-    """The list of vendor keys, which anyone may read and any certified device may add to."""
+    """The list of standing vendor keys, which anyone may read; any certified device may add to it."""
 
     def __init__(self, store: Store, hierarchies: Hierarchies) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class VendorKeys:
 
     def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
         with self._store.reading() as register:
-            _write(response, [_public(register, key) for key in all_vendor_keys(register)])
+            _write(response, [_public(register, key) for key in standing_vendor_keys(register)])
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         body = _read(request, VendorKeyRequest)
@@ -47,7 +47,7 @@ class VendorKeys:
 
 
 class OneVendorKey:
-    """A listed vendor key by its id."""
+    """A listed vendor key by its id: the only way to see a single-use key."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -110,7 +110,11 @@ def _public(register: sqlite3.Connection, key: VendorKey) -> dict[str, str]:
     device = get_device(register, key.device)
     if device is None:
         raise LookupError(f"{key.key_id} belongs to no device of the register")
-    return {"key_id": key.key_id, "endorsement": key.endorsement, "status": effective_status(key, device)}
+    return {
+        "key_id": key.key_id,
+        "endorsement": key.endorsement,
+        "status": effective_status(key, device, int(time.time())),
+    }
 
 
 def _read(request: falcon.Request, kind: type[T]) -> T:

@@ -26,7 +26,10 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VendorKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A listed vendor key, by its raw public bytes, with the endorsement exactly as the device signed it."""
+    """A listed vendor key, by its raw public bytes, with the endorsement exactly as the device signed it.
+
+    `expires_at` is of a single-use key; a standing key has none.
+    """
 
     key_id: str
     device: str
@@ -34,6 +37,7 @@ class VendorKey(msgspec.Struct, frozen=True, kw_only=True):
     endorsement: str
     status: Status
     listed_at: int
+    expires_at: int | None
 
 
 def get_device(register: sqlite3.Connection, device: str) -> Device | None:
@@ -50,6 +54,12 @@ def get_vendor_key(register: sqlite3.Connection, key_id: str) -> VendorKey | Non
 
 def all_vendor_keys(register: sqlite3.Connection) -> list[VendorKey]:
     return _all(register.execute("SELECT * FROM vendor_keys ORDER BY listed_at, key_id"), VendorKey)
+
+
+def standing_vendor_keys(register: sqlite3.Connection, device: str | None = None) -> list[VendorKey]:
+    """The keys that anyone may seal to: all but single-use keys, of which there is no end; of one device, if given."""
+    wanted = "SELECT * FROM vendor_keys WHERE expires_at IS NULL AND (?1 IS NULL OR device = ?1)"
+    return _all(register.execute(f"{wanted} ORDER BY listed_at, key_id", (device,)), VendorKey)
 
 
 def _one(cursor: sqlite3.Cursor, kind: type[R]) -> R | None:

@@ -1,6 +1,7 @@
 """Writes to the register: certifying devices, listing vendor keys, and changing the status of either."""
 
 import logging
+import sqlite3
 
 import msgspec
 from cryptography import x509
@@ -10,11 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from manufacturer.hierarchy import Hierarchies, roots
 from manufacturer.issuing import device_certificate
-from manufacturer.selectors import Device, Status, VendorKey, get_device, get_vendor_key
+from manufacturer.selectors import Device, Status, VendorKey, get_device, get_vendor_key, standing_vendor_keys
 from manufacturer.store import Store
+from strongroom.protocol import jws, suites
 from strongroom.protocol.certificates import Mode, device_id, verify_statement
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Endorsement
 
 logger = logging.getLogger("manufacturer")
@@ -64,18 +65,21 @@ def certify_device(
 def list_vendor_key(*, store: Store, hierarchies: Hierarchies, endorsement: str, now: int) -> tuple[VendorKey, bool]:
     """List the vendor key of an `Endorsement` by a certified device in force; and whether it is newly listed.
 
-    A listed key keeps its first endorsement and its status. Raises `Refused`: `statement-malformed`,
-    `certificate-invalid`, `signature-invalid`, `malformed`, `conflict`.
+    A listed key keeps its first endorsement and its status; a standing key retires those that the device endorsed
+    before it. Raises `Refused`: `statement-malformed`, `certificate-invalid`, `signature-invalid`, `malformed`,
+    `conflict`.
     """
     # 1. A device of this manufacturer signed it, of itself, about a vendor key.
     statement, certified = verify_statement(endorsement, Endorsement, roots(hierarchies), "device", now)
     if statement.device != certified.device_id:
         raise Refused("signature-invalid", "the signer is not the device that it names")
-    if statement.purpose != "vendor-key":
+    if statement.purpose not in ("vendor-key", "single-use-vendor-key"):
         raise Refused("statement-malformed", "not an endorsement of a vendor key")
+    if (statement.purpose == "single-use-vendor-key") != (statement.expires_at is not None):
+        raise Refused("statement-malformed", "a single-use key has an expiry, and no other key has")
     # 2. The key is one that can be sealed to, and its id is bound to its bytes.
-    key = RecipientPublicKey.from_text(statement.public_key)
-    key.seal(b"", info=b"")
+    key = suites.public_key(statement.suite, statement.public_key)
+    key.seal(b"anything", info=b"")
     if statement.key_id != key.key_id("vk_"):
         raise Refused("malformed", "the key id does not belong to the key")
     with store.transaction() as register:
@@ -89,20 +93,40 @@ def list_vendor_key(*, store: Store, hierarchies: Hierarchies, endorsement: str,
             if known.device != device.device:
                 raise Refused("conflict", "the key is listed for another device")
             return known, False
+        # 5. A standing key takes the place of the one that the device rotated out.
+        superseded = statement.expires_at is None and _is_superseded(register, statement)
         listed = VendorKey(
             key_id=statement.key_id,
             device=device.device,
             public_key=key.raw,
             endorsement=endorsement,
-            status="in-force",
+            status="retired" if superseded else "in-force",
             listed_at=now,
+            expires_at=statement.expires_at,
         )
         register.execute(
-            "INSERT INTO vendor_keys VALUES (:key_id, :device, :public_key, :endorsement, :status, :listed_at)",
+            "INSERT INTO vendor_keys VALUES"
+            " (:key_id, :device, :public_key, :endorsement, :status, :listed_at, :expires_at)",
             msgspec.structs.asdict(listed),
         )
     logger.info("listed vendor key %s of %s", listed.key_id, listed.device)
     return listed, True
+
+
+def _is_superseded(register: sqlite3.Connection, fresh: Endorsement) -> bool:
+    """Whether the device endorsed a listed key of this suite after `fresh`; if not, those before it are retired.
+
+    The order is that of the device's own words: what it said earlier and is listed later retires nothing.
+    """
+    for key in standing_vendor_keys(register, fresh.device):
+        other = jws.read_unverified(key.endorsement, Endorsement)
+        if other.suite != fresh.suite or key.status != "in-force":
+            continue
+        if other.issued_at > fresh.issued_at:
+            return True
+        register.execute("UPDATE vendor_keys SET status = 'retired' WHERE key_id = ?", (key.key_id,))
+        logger.info("retired vendor key %s: %s takes its place", key.key_id, fresh.key_id)
+    return False
 
 
 def set_device_status(*, store: Store, device: str, status: Status) -> None:

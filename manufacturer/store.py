@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS vendor_keys (
     public_key BLOB NOT NULL,
     endorsement TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('in-force', 'retired', 'revoked')),
-    listed_at INTEGER NOT NULL
+    listed_at INTEGER NOT NULL,
+    expires_at INTEGER
 ) STRICT;
 """
 
@@ -61,6 +62,9 @@ class Store:
             with closing(sqlite3.connect(self.register)) as register:
                 register.execute("PRAGMA journal_mode = WAL")
                 register.executescript(_SCHEMA)
+                # A register of before single-use keys.
+                if "expires_at" not in [row[1] for row in register.execute("PRAGMA table_info (vendor_keys)")]:
+                    register.execute("ALTER TABLE vendor_keys ADD COLUMN expires_at INTEGER")
             yield
         finally:
             os.close(lock)

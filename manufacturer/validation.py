@@ -53,9 +53,9 @@ def answer(*, store: Store, hierarchies: Hierarchies, request: ValidationRequest
         device="" if device is None else device.device,
         device_status="unknown" if device is None else device.status,
         provider="" if device is None else device.provider,
-        status="unknown" if key is None or device is None else effective_status(key, device),
+        status="unknown" if key is None or device is None else effective_status(key, device, now),
         not_before=None,
-        not_after=None,
+        not_after=None if key is None else key.expires_at,
         nonce=request.nonce,
         issued_at=now,
         expires_at=now + LIFETIME,
@@ -64,6 +64,7 @@ def answer(*, store: Store, hierarchies: Hierarchies, request: ValidationRequest
     return jws.sign(statement, signer.key, x5c=to_x5c(signer.certificate))
 
 
-def effective_status(key: VendorKey, device: Device) -> Status:
-    """A vendor key is never in a better state than the device that it was made in."""
-    return max(key.status, device.status, key=STATUSES.index)
+def effective_status(key: VendorKey, device: Device, now: int) -> Status:
+    """A vendor key is never in a better state than the device that it was made in, nor than its expiry allows."""
+    by_time: Status = "retired" if key.expires_at is not None and now >= key.expires_at else "in-force"
+    return max(key.status, device.status, by_time, key=STATUSES.index)

@@ -17,7 +17,6 @@ django = get_wsgi_application()
 from portal.dataplane import operations  # noqa: E402 - needs Django's settings and applications
 
 _KEYS = "/api/v1/keys/"
-_PROXY_HEADER, _PROXY_VALUE = settings.SECURE_PROXY_SSL_HEADER
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -33,4 +32,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 def _is_safe(environ: WSGIEnvironment) -> bool:
     if not settings.SECURE_SSL_REDIRECT or environ["wsgi.url_scheme"] == "https":
         return True
-    return environ.get(_PROXY_HEADER) == _PROXY_VALUE
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        return False
+    header, value = settings.SECURE_PROXY_SSL_HEADER
+    return environ.get(header) == value

@@ -1,20 +1,24 @@
 """The import of an envelope: the row is there before the TEE is asked, so that nothing is lost whoever dies when.
 
+The engine takes off its own layer, where the header names a key of the engine's; all else passes unopened.
 Whether an import happened is the TEE's to say. A row that is still *received* after an interruption is settled by
 asking it; the ciphertexts are not kept, so nothing is ever imported behind the customer's back.
 """
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
 
 from strongroom.protocol import jws
-from strongroom.protocol.commands import FindImport, ImportKey, ImportKeyReply
-from strongroom.protocol.envelope import Envelope, ImportHeader, check_sizes, header_digest
+from strongroom.protocol.access import AccessList
+from strongroom.protocol.commands import FindImport, ImportKey, ImportKeyReply, ShowAccess, ShowAccessReply
+from strongroom.protocol.envelope import Envelope, ImportHeader, check_header, check_sizes, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Receipt
-from tee import selectors
+from tee import engine, selectors
 from tee.drivers import secure_module
 from tee.models import Import, Key
 from tenants.models import Partition, Tenant
@@ -27,17 +31,23 @@ logger = logging.getLogger(__name__)
 UNDECIDED = {"hsm-unreachable", "hsm-sealed", "log-unwritable", "internal"}
 """Refusals after which only the TEE knows, or which may pass: the row stays *received*."""
 
+_IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
+
 STALE = timedelta(seconds=60)
 """After this no call of the portal can still be under way: it is longer than the driver waits for an answer."""
 
 
-def import_key(*, tenant: Tenant, partition_id: str, envelope: Envelope, actor: str) -> tuple[Import, bool]:
-    """Hand an envelope to the TEE. Returns the completed import, and whether this call completed it.
+def import_key(
+    *, tenant: Tenant, partition_id: str, envelope: Envelope, consent: str, secure: bool, actor: str
+) -> tuple[Import, bool]:
+    """Hand an envelope to the TEE. Returns the import, and whether it is new: the same header was not imported before.
 
-    Raises `Refused`: `too-large`, `envelope-malformed`, `not-found`, `wrong-tenant`, `wrong-partition`,
-    `import-replayed`, whatever the TEE refuses it with, and `hsm-unreachable` or `hsm-sealed` where it cannot say now.
+    `secure`: it came over TLS. `consent`: the owner's, to looser terms, or empty. Raises `Refused`: `too-large`,
+    `envelope-malformed`, `not-found`, `wrong-tenant`, `wrong-partition`, `transport-insecure`, `suite-unsupported`,
+    `import-replayed`, `provider-key-unknown`, `envelope-unopenable`, whatever the TEE refuses it with, and
+    `hsm-unreachable` or `hsm-sealed` where it cannot say now.
     """
-    # 1. It is an envelope, for this tenant and this partition of the tenant's.
+    # 1. It is an envelope, for this tenant and this partition of the tenant's, by a transport that is offered.
     check_sizes(envelope)
     header = _read_header(envelope.header)
     partition = defined_partition(tenant=tenant, partition_id=partition_id)
@@ -45,25 +55,33 @@ def import_key(*, tenant: Tenant, partition_id: str, envelope: Envelope, actor: 
         raise Refused("wrong-tenant")
     if header.partition != partition_id:
         raise Refused("wrong-partition")
-    # 2. On record as received, before anything is done.
-    row = _receive(tenant=tenant, partition=partition, header=header, signed=envelope.header)
+    _check_transport(header, secure=secure)
+    # 2. On record as received, before anything is done. A repetition may find that it was done.
+    row, repeated = _receive(tenant=tenant, partition=partition, header=header, signed=envelope.header)
+    if repeated:
+        row = settle(row)
     if row.status == Import.Status.COMPLETE:
         return row, False
-    # 3. The TEE opens it, or says why not.
-    command = ImportKey(
-        partition=partition_id,
-        tenant=tenant.slug,
-        header=envelope.header,
-        material=envelope.material,
-        terms=envelope.terms,
-    )
     try:
+        # 3. The engine takes off its own layer, where there is one.
+        if header.transport == "engine":
+            header = check_header(envelope, _listed_device(partition_id, jws.signer(envelope.header)))
+            envelope = engine.strip(envelope, header)
+        # 4. The TEE opens the rest, or says why not.
+        command = ImportKey(
+            partition=partition_id,
+            tenant=tenant.slug,
+            header=envelope.header,
+            material=envelope.material,
+            terms=envelope.terms,
+            consent=consent,
+        )
         token = secure_module().call(command, ImportKeyReply).receipt
     except Refused as refused:
         if refused.code not in UNDECIDED:
             _fail(row, code=refused.code, actor=actor)
         raise
-    # 4. The receipt and what it says of the key.
+    # 5. The receipt and what it says of the key.
     return _complete(row, token=token, actor=actor), True
 
 
@@ -93,16 +111,15 @@ def settle_stale() -> None:
 
 
 def record_key(*, tenant: Tenant, partition: Partition, token: str, state: str) -> None:
-    """Make a key known by its receipt. Needs a `tenant_scope` around it."""
+    """Make a version of a key known by its receipt. Needs a `tenant_scope` around it."""
     receipt = jws.read_unverified(token, Receipt)
-    Key.objects.update_or_create(
+    key, new = Key.objects.get_or_create(
         key_id=receipt.key_id,
-        defaults={"state": state},
-        create_defaults={
+        version=receipt.version,
+        defaults={
             "tenant_id": tenant.pk,
             "partition_id": partition.pk,
             "name": receipt.name,
-            "version": receipt.version,
             "key_type": receipt.key_type,
             "state": state,
             "receipt": token,
@@ -111,17 +128,47 @@ def record_key(*, tenant: Tenant, partition: Partition, token: str, state: str) 
             "created": datetime.fromtimestamp(receipt.imported_at, UTC),
         },
     )
+    if not new:
+        # What the TEE said before an order that destroyed the key does not revive it here.
+        Key.objects.filter(pk=key.pk).exclude(state="destroyed").update(state=state)
 
 
 def _read_header(signed: str) -> ImportHeader:
     try:
-        return jws.read_unverified(signed, ImportHeader)
+        header = jws.read_unverified(signed, ImportHeader)
     except Refused as refused:
         raise Refused("envelope-malformed", refused.detail) from None
+    if not _IMPORT_ID.fullmatch(header.import_id):
+        raise Refused("envelope-malformed", "not an import id")
+    return header
 
 
-def _receive(*, tenant: Tenant, partition: Partition, header: ImportHeader, signed: str) -> Import:
-    """The committed row of this header. A failed one is tried again. Raises `Refused("import-replayed")`."""
+def _check_transport(header: ImportHeader, *, secure: bool) -> None:
+    """Raise `Refused` for a transport that is not offered here, or not on this connection."""
+    if header.transport == "channel" and not secure:
+        raise Refused("transport-insecure")
+    if header.transport == "engine" and not engine.is_configured():
+        raise Refused("suite-unsupported", "this provider keeps no provider keys outside its devices")
+
+
+def _listed_device(partition_id: str, fingerprint: str) -> Ed25519PublicKey:
+    """The key of a device on the partition's access list: the engine opens nothing for anyone else.
+
+    Raises `Refused("device-not-listed")` and what the TEE says. Which rights the device has is for the TEE to check.
+    """
+    reply = secure_module().call(ShowAccess(partition=partition_id), ShowAccessReply)
+    listed = jws.read_unverified(reply.document, AccessList).principals if reply.document else []
+    for one in listed:
+        if one.credential is not None and one.credential.fingerprint == fingerprint:
+            return one.credential.public_key()
+    raise Refused("device-not-listed")
+
+
+def _receive(*, tenant: Tenant, partition: Partition, header: ImportHeader, signed: str) -> tuple[Import, bool]:
+    """The committed row of this header, and whether it was there before. A failed import may be tried with any header.
+
+    Raises `Refused("import-replayed")` for an id that was used, or is being used, with another header.
+    """
     digest = header_digest(signed)
     with tenant_scope(tenant):
         row, created = Import.objects.select_for_update().get_or_create(
@@ -129,12 +176,14 @@ def _receive(*, tenant: Tenant, partition: Partition, header: ImportHeader, sign
             import_id=header.import_id,
             defaults={"partition": partition, "header": signed, "header_digest": digest},
         )
-        if row.header_digest != digest:
+        if row.header_digest != digest and row.status != Import.Status.FAILED:
             raise Refused("import-replayed")
+        repeated = not created and row.header_digest == digest
         if not created and row.status != Import.Status.COMPLETE:
+            row.partition, row.header, row.header_digest = partition, signed, digest
             row.status, row.code, row.received, row.settled = Import.Status.RECEIVED, "", timezone.now(), None
-            row.save(update_fields=["status", "code", "received", "settled"])
-    return row
+            row.save()
+    return row, repeated
 
 
 def _complete(row: Import, *, token: str, actor: str) -> Import:

@@ -1,12 +1,16 @@
 """What the provider knows of its devices, their published keys, and the imports and keys of its tenants.
 
-Device, VendorKey and ProviderKey are the provider's own and public; Import and Key are tenant tables under row-level
-security. Nothing here is key material or terms: ciphertexts pass through and are not kept.
+Device, VendorKey and ProviderKey are the provider's own and public; EngineKey is the provider's own and has a secret
+half, encrypted; Import and Key are tenant tables under row-level security. Nothing here is a customer's key material or
+terms: ciphertexts pass through and are not kept.
 """
 
 from django.db import models
 from django.utils import timezone
 
+from strongroom.protocol import jws
+from strongroom.protocol.statements import Endorsement
+from strongroom.protocol.suites import SUITES, Suite
 from tenants.models import Partition, Tenant
 
 
@@ -48,6 +52,11 @@ class PublishedKey(models.Model):
     def __str__(self) -> str:
         return self.key_id
 
+    @property
+    def suite(self) -> Suite:
+        """What it is a key of, as the device said."""
+        return jws.read_unverified(self.endorsement, Endorsement).suite
+
 
 class VendorKey(PublishedKey):
     """A vendor key. Whether it is in force is the manufacturer's word; the status here is only what is offered."""
@@ -58,6 +67,31 @@ class ProviderKey(PublishedKey):
 
     not_before = models.DateTimeField(null=True, blank=True)
     not_after = models.DateTimeField(null=True, blank=True)
+
+
+class EngineKey(models.Model):
+    """A provider key in engine custody (`tee.engine`). `private_key` is encrypted at rest, and empty once retired."""
+
+    key_id = models.CharField(max_length=64, unique=True)
+    suite = models.CharField(max_length=16, choices=[(one, one) for one in SUITES])
+    public_key = models.TextField(help_text="Its raw bytes in base64url.")
+    private_key = models.BinaryField()
+    status = models.CharField(max_length=8, choices=PublishedStatus.choices, default=PublishedStatus.IN_FORCE)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["not_before", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["suite"],
+                condition=models.Q(status=PublishedStatus.IN_FORCE),
+                name="one_engine_key_in_force_of_a_suite",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key_id
 
 
 class Import(models.Model):
@@ -88,11 +122,14 @@ class Import(models.Model):
 
 
 class Key(models.Model):
-    """What is known of a key in a partition: all of it from its receipt, but for the state."""
+    """What is known of one version of a key in a partition: all of it from its receipt, but for the state.
+
+    Versions of a key share its `key_id`, name and partition; the newest is what is shown of the key.
+    """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+")
-    key_id = models.CharField(max_length=64, unique=True)
+    key_id = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
     version = models.PositiveIntegerField()
     key_type = models.CharField(max_length=16)
@@ -104,7 +141,8 @@ class Key(models.Model):
 
     class Meta:
         ordering = ["created", "id"]
+        constraints = [models.UniqueConstraint(fields=["key_id", "version"], name="one_row_of_a_key_version")]
         indexes = [models.Index(fields=["tenant", "name"], name="keys_by_name")]
 
     def __str__(self) -> str:
-        return self.key_id
+        return f"{self.key_id} version {self.version}"

@@ -17,8 +17,9 @@ from strongroom.protocol.commands import (
     StatusReply,
 )
 from strongroom.protocol.errors import Refused
+from tee import engine
 from tee.drivers import secure_module
-from tee.models import Device, Import, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
+from tee.models import Device, EngineKey, Import, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import defined_partition
@@ -47,6 +48,13 @@ def trust() -> list[dict[str, Any]]:
         }
         for device in Device.objects.filter(status=PublishedStatus.IN_FORCE).order_by("id")
     ]
+
+
+def engine_keys() -> list[EngineKey]:
+    """The provider keys in the engine's custody that are in force: none where the engine is not configured."""
+    if not engine.is_configured():
+        return []
+    return list(EngineKey.objects.using(engine.ALIAS).filter(status=PublishedStatus.IN_FORCE))
 
 
 def device_key(device_id: str) -> Ed25519PublicKey:
@@ -90,24 +98,37 @@ def find_import(*, tenant: Tenant, import_id: str) -> Import:
 
 
 def keys(*, tenant: Tenant) -> list[Key]:
-    """The tenant's keys in all its partitions, oldest first."""
+    """The newest version of each of the tenant's keys in all its partitions, oldest first."""
     with tenant_scope(tenant):
-        return list(Key.objects.select_related("partition").filter(tenant=tenant))
+        of_tenant = Key.objects.select_related("partition").filter(tenant=tenant)
+        newest = list(of_tenant.order_by("key_id", "-version").distinct("key_id"))
+    return sorted(newest, key=lambda one: (one.created, one.pk))
 
 
-def key(*, tenant: Tenant, reference: str) -> Key:
-    """One key by its id, or by its name where only one partition has a key of that name.
+def versions(*, tenant: Tenant, reference: str) -> list[Key]:
+    """All versions, oldest first, of one key by its id, or by its name where only one partition has one of that name.
 
     Raises `Refused`: `not-found`, `conflict` for a name that several partitions use.
     """
     with tenant_scope(tenant):
-        of_tenant = Key.objects.select_related("partition").filter(tenant=tenant)
-        found = list(of_tenant.filter(key_id=reference)) or list(of_tenant.filter(name=reference)[:2])
+        of_tenant = Key.objects.select_related("partition").filter(tenant=tenant).order_by("version")
+        found = list(of_tenant.filter(key_id=reference)) or list(of_tenant.filter(name=reference))
     if not found:
         raise Refused("not-found")
-    if len(found) > 1:
+    if len({one.key_id for one in found}) > 1:
         raise Refused("conflict", "several partitions have a key of that name: use the key's id")
-    return found[0]
+    return found
+
+
+def key(*, tenant: Tenant, reference: str, version: int = 0) -> Key:
+    """The newest version of a key, or that one. Raises `Refused` as `versions` does, and for an unknown version."""
+    found = versions(tenant=tenant, reference=reference)
+    if not version:
+        return found[-1]
+    for one in found:
+        if one.version == version:
+            return one
+    raise Refused("not-found", "the key has no such version")
 
 
 def defined_partitions() -> list[Partition]:

@@ -8,10 +8,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.db import transaction
 
-from strongroom.protocol import certificates, jws
+from strongroom.protocol import certificates, jws, suites
 from strongroom.protocol.commands import (
     ListKeys,
     ListKeysReply,
+    MakeSingleUseKey,
+    MakeSingleUseKeyReply,
+    OrderKey,
+    OrderKeyReply,
     PublishKeys,
     PublishKeysReply,
     Status,
@@ -20,7 +24,7 @@ from strongroom.protocol.commands import (
     UpdateAccessReply,
 )
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.owner_orders import KeyOrder
 from strongroom.protocol.statements import Endorsement
 from tee import selectors
 from tee.drivers import secure_module
@@ -36,27 +40,31 @@ logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=PublishedKey)
 
 
-def register_device() -> Device:
+def register_device(*, known_only: bool = False) -> Device:
     """Ask the device for its certificate and the keys that it publishes, check them, and keep them. Idempotent.
 
-    Raises `Refused`: `certificate-invalid`, `signature-invalid`, `validation-failed`, and what the device says.
+    `known_only`: take no device that is not registered yet. Raises `Refused`: `wrong-device`, `certificate-invalid`,
+    `signature-invalid`, `validation-failed`, and what the device says.
     """
-    # 1. What the device says of itself.
-    status = secure_module().call(Status(), StatusReply)
-    published = secure_module().call(PublishKeys(), PublishKeysReply)
-    # 2. Its certificate is for the key that names it. Whose root it leads to is what customers check, not we.
-    certificate = x509.load_pem_x509_certificate(published.certificate.encode())
-    identity = certificate.public_key()
-    profile = certificates.profile_of(certificate)
-    if not isinstance(identity, Ed25519PublicKey) or certificates.device_id(identity) != published.device:
-        raise Refused("certificate-invalid", "the certificate is for another device")
-    if profile.mode == "development" and not settings.DEVELOPMENT:
-        raise Refused("certificate-invalid", "a development device serves only where STRONGROOM_ENV=development")
-    # 3. It vouches for each key, whose id is bound to its bytes. They are public halves: nothing here is secret.
-    vendor_keys = {_endorsed(one, identity, "vendor-key", "vk_"): one for one in published.vendor_keys}
-    provider_keys = {_endorsed(one, identity, "provider-key", "pk_"): one for one in published.provider_keys}
-    # 4. Keep them, and retire what the device no longer publishes.
     with transaction.atomic(using="provider"):
+        # 1. What the device says of itself, to one process at a time: an older answer must not follow a newer one.
+        known = {one.device_id for one in Device.objects.using("provider").select_for_update()}
+        status = secure_module().call(Status(), StatusReply)
+        published = secure_module().call(PublishKeys(), PublishKeysReply)
+        if known_only and published.device not in known:
+            raise Refused("wrong-device", "the device is not registered")
+        # 2. Its certificate is for the key that names it. Whose root it leads to is what customers check, not we.
+        certificate = x509.load_pem_x509_certificate(published.certificate.encode())
+        identity = certificate.public_key()
+        profile = certificates.profile_of(certificate)
+        if not isinstance(identity, Ed25519PublicKey) or certificates.device_id(identity) != published.device:
+            raise Refused("certificate-invalid", "the certificate is for another device")
+        if profile.mode == "development" and not settings.DEVELOPMENT:
+            raise Refused("certificate-invalid", "a development device serves only where STRONGROOM_ENV=development")
+        # 3. It vouches for each key, whose id is bound to its bytes. They are public halves: nothing here is secret.
+        vendor_keys = {_endorsed(one, identity, "vendor-key", "vk_"): one for one in published.vendor_keys}
+        provider_keys = {_endorsed(one, identity, "provider-key", "pk_"): one for one in published.provider_keys}
+        # 4. Keep them, and retire what the device no longer publishes.
         device, _ = Device.objects.using("provider").update_or_create(
             device_id=published.device,
             defaults={"world": status.world, "mode": profile.mode, "certificate": published.certificate},
@@ -64,6 +72,17 @@ def register_device() -> Device:
         _publish(VendorKey, device, vendor_keys)
         _publish(ProviderKey, device, provider_keys)
     return device
+
+
+def publish_rotated_keys() -> None:
+    """Publish what officers have rotated in the registered device since, as far as it answers. Nothing else changes.
+
+    Called on a schedule, and at once by whoever has executed a rotation.
+    """
+    try:
+        register_device(known_only=True)
+    except Refused as refused:
+        logger.info("The device's keys were not read: %s", refused)
 
 
 def update_access(*, tenant: Tenant, partition_id: str, document: str, actor: str) -> int:
@@ -79,17 +98,58 @@ def update_access(*, tenant: Tenant, partition_id: str, document: str, actor: st
     return version
 
 
+def make_single_use_key(*, tenant: Tenant, partition_id: str, import_id: str, owner: str, actor: str) -> str:
+    """Have the TEE make a vendor key for one import. Returns its endorsement, which the customer checks.
+
+    Raises `Refused("not-found")` and what the TEE says.
+    """
+    defined_partition(tenant=tenant, partition_id=partition_id)
+    command = MakeSingleUseKey(partition=partition_id, import_id=import_id, owner=owner)
+    endorsement = secure_module().call(command, MakeSingleUseKeyReply).endorsement
+    with tenant_scope(tenant):
+        tag = "customer:single-use-key:made"
+        emit(tag=tag, tenant=tenant, actor=actor, partition=partition_id, import_id=import_id)
+    return endorsement
+
+
+def order_key(*, tenant: Tenant, reference: str, order: str, actor: str) -> dict[int, str]:
+    """Pass an owner-signed order on a key to the TEE, which alone decides. Returns the state of each version then.
+
+    Raises `Refused`: `not-found`, `conflict`, `statement-malformed`, `malformed` for an order on another key than is
+    named, and what the TEE says.
+    """
+    key = selectors.key(tenant=tenant, reference=reference)
+    if jws.read_unverified(order, KeyOrder).key != key.key_id:
+        raise Refused("malformed", "the order is on another key")
+    command = OrderKey(partition=key.partition.partition_id or "", order=order)
+    states = secure_module().call(command, OrderKeyReply).states
+    with tenant_scope(tenant):
+        changed = [
+            version
+            for version, state in states.items()
+            if Key.objects.filter(key_id=key.key_id, version=version).exclude(state=state).update(state=state)
+        ]
+        if changed:
+            emit(tag="customer:key:destroyed", tenant=tenant, actor=actor, key=key.key_id, versions=changed)
+    return states
+
+
 def refresh_keys(partition: Partition) -> None:
     """Bring the states of a partition's keys up to date, and learn keys that the database does not know.
 
     Raises what the TEE says.
     """
-    reply = secure_module().call(ListKeys(partition=partition.partition_id or ""), ListKeysReply)
     with tenant_scope(partition.tenant):
         known = dict(Key.objects.filter(partition_id=partition.pk).values_list("receipt", "state"))
-        for receipt, state in reply.keys:
-            if known.get(receipt) != state:
-                record_key(tenant=partition.tenant, partition=partition, token=receipt, state=state)
+    after, more = "", True
+    while more:
+        command = ListKeys(partition=partition.partition_id or "", after=after)
+        reply = secure_module().call(command, ListKeysReply)
+        with tenant_scope(partition.tenant):
+            for receipt, state in reply.keys:
+                if known.get(receipt) != state:
+                    record_key(tenant=partition.tenant, partition=partition, token=receipt, state=state)
+        after, more = reply.last, bool(reply.last)
 
 
 def refresh_all_keys() -> None:
@@ -108,7 +168,7 @@ def _endorsed(token: str, identity: Ed25519PublicKey, purpose: str, prefix: str)
     endorsement = jws.verify(token, Endorsement, identity)
     if endorsement.purpose != purpose:
         raise Refused("validation-failed", f"a {endorsement.purpose} stands among the {purpose}s")
-    if RecipientPublicKey.from_text(endorsement.public_key).key_id(prefix) != endorsement.key_id:
+    if suites.public_key(endorsement.suite, endorsement.public_key).key_id(prefix) != endorsement.key_id:
         raise Refused("validation-failed", "a key's id is not that of its bytes")
     return endorsement.key_id
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tee import imports, services
+from tee import imports, listing, services
 
 
 @shared_task
@@ -12,6 +12,18 @@ def settle_imports() -> None:
 
 
 @shared_task
+def publish_rotated_keys() -> None:
+    """Publish wrapping keys that officers have rotated in the device."""
+    services.publish_rotated_keys()
+
+
+@shared_task
 def refresh_keys() -> None:
     """Bring the keys' states up to date with the TEE."""
     services.refresh_all_keys()
+
+
+@shared_task
+def list_vendor_keys() -> None:
+    """Tell the manufacturer of vendor keys that it may not have heard of."""
+    listing.try_to_list_vendor_keys()

@@ -3,6 +3,7 @@
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -12,7 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import digest, from_b64u
 from strongroom.protocol.statements import Endorsement, KeyStatus, ValidationStatement
-from tee.models import ProviderKey
+from tee import engine
+from tee.models import EngineKey, ProviderKey
 
 LIFETIME = 300
 """Seconds for which an answer counts."""
@@ -20,8 +22,8 @@ LIFETIME = 300
 
 def validate_provider_key(*, key_id: str, nonce: str) -> str:
     """A `ValidationStatement` as JWS, over the asker's nonce. A key that is not ours is `unknown`, signed too."""
-    # 1. What is known of the key and of its device.
-    key = ProviderKey.objects.select_related("device").filter(key_id=key_id).first()
+    # 1. What is known of the key, and of its device, if it is in one.
+    facts = _of_device_key(key_id) or _of_engine_key(key_id) or _UNKNOWN
     now = int(time.time())
     # 2. Signed over the nonce.
     return jws.sign(
@@ -29,13 +31,7 @@ def validate_provider_key(*, key_id: str, nonce: str) -> str:
             validator=f"provider {settings.PROVIDER}",
             subject="provider-key",
             key_id=key_id,
-            public_key_digest=_public_key_digest(key) if key else "",
-            device=key.device.device_id if key else "",
-            device_status=_status(key.device.status) if key else "unknown",
-            provider=settings.PROVIDER if key else "",
-            status=_status(key.status) if key else "unknown",
-            not_before=int(key.not_before.timestamp()) if key and key.not_before else None,
-            not_after=int(key.not_after.timestamp()) if key and key.not_after else None,
+            **facts,
             nonce=nonce,
             issued_at=now,
             expires_at=now + LIFETIME,
@@ -44,8 +40,40 @@ def validate_provider_key(*, key_id: str, nonce: str) -> str:
     )
 
 
-def _public_key_digest(key: ProviderKey) -> str:
-    return digest(from_b64u(jws.read_unverified(key.endorsement, Endorsement).public_key))
+_UNKNOWN: dict[str, Any] = {
+    "public_key_digest": "",
+    "device": "",
+    "device_status": "unknown",
+    "provider": "",
+    "status": "unknown",
+    "not_before": None,
+    "not_after": None,
+}
+
+
+def _of_device_key(key_id: str) -> dict[str, Any] | None:
+    key = ProviderKey.objects.select_related("device").filter(key_id=key_id).first()
+    if key is None:
+        return None
+    public_key = jws.read_unverified(key.endorsement, Endorsement).public_key
+    return {"device": key.device.device_id, "device_status": _status(key.device.status), **_own(key, public_key)}
+
+
+def _of_engine_key(key_id: str) -> dict[str, Any] | None:
+    """No device: the engine's own custody is all that there is to be in force."""
+    key = EngineKey.objects.using(engine.ALIAS).filter(key_id=key_id).first()
+    return None if key is None else {"device": "", "device_status": "in-force", **_own(key, key.public_key)}
+
+
+def _own(key: ProviderKey | EngineKey, public_key: str) -> dict[str, Any]:
+    """What the provider says of a key of its own."""
+    return {
+        "public_key_digest": digest(from_b64u(public_key)),
+        "provider": settings.PROVIDER,
+        "status": _status(key.status),
+        "not_before": int(key.not_before.timestamp()) if key.not_before else None,
+        "not_after": int(key.not_after.timestamp()) if key.not_after else None,
+    }
 
 
 def _status(stored: str) -> KeyStatus:

@@ -31,6 +31,7 @@ FIND_KEY = """
     SELECT k.key_id, p.partition_id
     FROM tee_key k JOIN tenants_partition p ON p.id = k.partition_id
     WHERE k.tenant_id = %(tenant)s AND (k.key_id = %(reference)s OR k.name = %(reference)s)
+    GROUP BY k.key_id, p.partition_id
     ORDER BY k.key_id = %(reference)s DESC
     LIMIT 2
 """

@@ -2,14 +2,19 @@
 
 from tee.models import Key
 
+_SIGN = ["sign --key {name} --in FILE --out FILE.sig"]
+_CIPHER = ["encrypt --key {name} --in FILE --out FILE.enc", "decrypt --key {name} --in FILE.enc --out FILE"]
 _BY_TYPE = {
-    "RSA": ["sign --key {name} --in FILE --out FILE.sig", "decrypt --key {name} --in FILE.enc --out FILE"],
-    "EC-P256": ["sign --key {name} --in FILE --out FILE.sig"],
-    "AES-256": ["encrypt --key {name} --in FILE --out FILE.enc", "decrypt --key {name} --in FILE.enc --out FILE"],
+    "RSA": [*_SIGN, _CIPHER[1]],
+    "EC-": _SIGN,
+    "Ed25519": _SIGN,
+    "X25519": ["derive --key {name} --peer PEER.pem"],
+    "AES-": _CIPHER,
+    "HMAC": ["hash --key {name} --in FILE"],
 }
 
 
 def commands_for(key: Key) -> str:
     """Command lines, one a line."""
-    kind = next((name for name in _BY_TYPE if key.key_type.startswith(name)), "RSA")
-    return "\n".join(f"strongroom {line.format(name=key.name)}" for line in _BY_TYPE[kind])
+    lines = next((lines for prefix, lines in _BY_TYPE.items() if key.key_type.startswith(prefix)), [])
+    return "\n".join(f"strongroom {line.format(name=key.name)}" for line in lines)

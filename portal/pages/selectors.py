@@ -14,7 +14,7 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import Entry
 from tee import selectors as tee
 from tee.drivers import secure_module
-from tee.models import Device, Key, ProviderKey, VendorKey
+from tee.models import Device, EngineKey, Key, ProviderKey, VendorKey
 from tenants.models import ApiClient, ClientDevice, Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import clients, devices, find_client
@@ -134,6 +134,11 @@ def published() -> list[tuple[Device, list[VendorKey], list[ProviderKey]]]:
         (one, list(one.vendorkeys.using(ALIAS).all()), list(one.providerkeys.using(ALIAS).all()))
         for one in Device.objects.using(ALIAS).order_by("id")
     ]
+
+
+def engine_keys() -> list[EngineKey]:
+    """All provider keys that the engine has or had in its custody."""
+    return list(EngineKey.objects.using(ALIAS).all())
 
 
 def tenants_with_partitions() -> list[tuple[Tenant, list[Partition]]]:

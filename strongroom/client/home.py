@@ -1,10 +1,12 @@
 """The configuration folder of a customer or an officer: where each thing lies, and nothing else.
 
 config.json            url, tenant, provider, manufacturer_url, partition
-trust/                 what was got out of band: the manufacturer's roots and TLS certificate, the provider's keys
+trust/                 what was got out of band: the manufacturer's roots and TLS certificate, the provider's keys,
+                       validators/NAME.json for third parties
+policy.json            who must vouch for keys, where that is not everyone
 token, session         an API client's token, a person's token
 owner.pem, device.pem  signing keys, with their public halves in owner.json, device.json
-receipts/              NAME.jws: the device's receipt; NAME.json: what was sent for it
+receipts/, dossiers/   the device's receipts, what was sent for them, what was validated before
 access/, checkpoints/  PARTITION.jws: the last that was verified
 """
 
@@ -51,6 +53,7 @@ class Home:
     def __init__(self, path: Path, ask: AskPassphrase | None = None) -> None:
         self.path = path
         self._ask = ask
+        self._keys: dict[Credential, Ed25519PrivateKey] = {}
 
     @classmethod
     def default_path(cls) -> Path:
@@ -143,7 +146,10 @@ class Home:
         return (self.path / f"{which}.pem").exists()
 
     def key(self, which: Credential) -> Ed25519PrivateKey:
-        return read_signing_key(self.path / f"{which}.pem", self._ask, _ADVICE[which])
+        """The signing key. A passphrase is asked for once, and the opened key stays in this process."""
+        if which not in self._keys:
+            self._keys[which] = read_signing_key(self.path / f"{which}.pem", self._ask, _ADVICE[which])
+        return self._keys[which]
 
     def credential(self, which: Credential) -> PublicCredential:
         """The public half, for which no passphrase is needed. A machine may hold the owner's public half alone."""

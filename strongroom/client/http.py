@@ -37,9 +37,14 @@ class Service:
     """One HTTP service that answers JSON. Every refusal and every failure to get an answer is a `Refused`."""
 
     def __init__(
-        self, url: str, *, token: str = "", trusted: Path | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        *,
+        token: str = "",
+        trusted: Path | bytes | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`trusted`: the only TLS certificate that is accepted, instead of the system's authorities."""
+        """`trusted`: the only TLS certificate (PEM) that is accepted, instead of the system's authorities."""
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise Refused("configuration", f"{url!r} is neither https nor on this machine")
@@ -107,16 +112,17 @@ def _refusal(response: httpx.Response) -> Refused:
     return Refused("internal", f"HTTP status {response.status_code} {problem.detail or problem.title}".strip())
 
 
-def _tls(trusted: Path | None) -> ssl.SSLContext | bool:
+def _tls(trusted: Path | bytes | None) -> ssl.SSLContext | bool:
     if trusted is None:
         return True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # The pin may be a leaf that some authority issued: it is then trusted as it stands.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    pem = read_file(trusted, "run `strongroom configure`")
+    pem = trusted if isinstance(trusted, bytes) else read_file(trusted, "run `strongroom configure`")
     try:
         context.load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError, ValueError):
-        raise Refused("configuration", f"{trusted} is not a PEM certificate") from None
+        where = "the validator's TLS anchor" if isinstance(trusted, bytes) else trusted
+        raise Refused("configuration", f"{where} is not a PEM certificate") from None
     return context

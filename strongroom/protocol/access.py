@@ -8,8 +8,9 @@ from strongroom.protocol import jws
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.owner_orders import check_owner
 
-Right = Literal["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+Right = Literal["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
 MAX_PRINCIPALS = 10_000
 
 
@@ -64,11 +65,7 @@ def check_update(
     Raises `Refused`: `not-the-owner`, `signature-invalid`, `wrong-partition`, `access-list-conflict`, `malformed`.
     """
     # 1. An owner in force signed it.
-    signer = jws.signer(token)
-    owner = next((one for one in owners if one.fingerprint == signer), None)
-    if owner is None:
-        raise Refused("not-the-owner")
-    update = jws.verify(token, AccessList, owner.public_key())
+    update = check_owner(token, AccessList, owners)
     # 2. It is for this partition, and follows exactly the list that is in force.
     if update.partition != partition:
         raise Refused("wrong-partition")

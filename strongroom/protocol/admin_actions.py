@@ -12,20 +12,40 @@ from strongroom.protocol import jws
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import digest, read_json
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.suites import Suite
 
 OfficerClass = Literal["domain", "security", "partition"]
 OFFICER_CLASSES: tuple[OfficerClass, ...] = ("domain", "security", "partition")
 
-ACTIONS: dict[str, OfficerClass] = {"partition.define": "partition"}
+ACTIONS: dict[str, OfficerClass] = {
+    "partition.define": "partition",
+    "vendor-key.rotate": "security",
+    "provider-key.rotate": "security",
+}
 """Every administrative action and the class that it belongs to. None changes an access list or exports a key."""
 
 
-class DefinePartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class DefinePartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="partition.define"):
     """Body of `partition.define`. The owner's public key is the customer's; the TEE makes the id of it."""
 
     tenant: str
     label: str
     owner: PublicCredential
+
+
+class RotateVendorKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="vendor-key.rotate"):
+    """Body of `vendor-key.rotate`: a new vendor key comes into force, the one before is retired."""
+
+
+class RotateProviderKey(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="provider-key.rotate"
+):
+    """Body of `provider-key.rotate`: as above, for the provider key of `suite` that the TEE keeps."""
+
+    suite: Suite
+
+
+Body = DefinePartition | RotateVendorKey | RotateProviderKey
 
 
 class ActionRequest(jws.Statement, frozen=True, kw_only=True):
@@ -35,7 +55,7 @@ class ActionRequest(jws.Statement, frozen=True, kw_only=True):
 
     v: Literal[1] = 1
     action: str
-    body: DefinePartition
+    body: Body
     world: str
     nonce: str
     created_at: int
@@ -47,7 +67,7 @@ class AdminAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     v: Literal[1] = 1
     officer_class: OfficerClass
     action: str
-    body: DefinePartition
+    body: Body
     world: str
     device: str
     nonce: str
@@ -93,7 +113,7 @@ def check_request(token: str, officers: list[Officer], world: str) -> tuple[Acti
     """
     officer = _officer(jws.signer(token), officers)
     request = jws.verify(token, ActionRequest, officer.credential.public_key())
-    if request.world != world or request.action not in ACTIONS:
+    if request.world != world or request.action not in ACTIONS or request.action != action_name(request.body):
         raise Refused("malformed", "another world, or no such action")
     return request, officer
 
@@ -145,11 +165,27 @@ def check_thresholds(officers: list[Officer], thresholds: dict[str, int], *, dev
         raise Refused("quorum-rule-refused", "a card is enrolled twice")
 
 
+def action_name(body: Body) -> str:
+    """The action that a body belongs to: its tag."""
+    return str(body.__struct_config__.tag)
+
+
+def words(body: Body) -> list[tuple[str, Any]]:
+    """What an action of this body does, in words."""
+    if isinstance(body, DefinePartition):
+        return [
+            ("What", f"define a partition for tenant {body.tenant!r}, labelled {body.label!r}"),
+            ("Owner fingerprint", body.owner.fingerprint),
+        ]
+    if isinstance(body, RotateProviderKey):
+        return [("What", f"make a new provider key of suite {body.suite} in the device and retire the one in force")]
+    return [("What", "make a new vendor key and retire the one in force")]
+
+
 def describe(action: AdminAction) -> list[tuple[str, Any]]:
     """The action in words, from its signed bytes: what an approver must be shown before signing."""
     return [
-        ("What", f"define a partition for tenant {action.body.tenant!r}, labelled {action.body.label!r}"),
-        ("Owner fingerprint", action.body.owner.fingerprint),
+        *words(action.body),
         ("Class", action.officer_class),
         ("World", action.world),
         ("Device", action.device),

@@ -225,6 +225,7 @@ class ListOfficersReply(msgspec.Struct, frozen=True):
     world: str
     officers: list[Officer]
     thresholds: dict[str, int]
+    roster: str = ""
 
 
 # --- Partitions, imports, keys ----------------------------------------------------------------------------------------
@@ -254,7 +255,11 @@ class UpdateAccessReply(msgspec.Struct, frozen=True):
 
 
 class ImportKey(Command, frozen=True, kw_only=True):
-    """An envelope. `tenant` is whom the portal authenticated: it must be the header's."""
+    """An envelope, as its transport leaves it: with its provider layer for `tee`, without for `engine` and `channel`.
+
+    `tenant` is whom the portal authenticated: it must be the header's. `consent`: the owner's signed `VersionConsent`,
+    needed only for a new version with looser terms.
+    """
 
     NAME = "import.key"
     partition: str
@@ -262,6 +267,7 @@ class ImportKey(Command, frozen=True, kw_only=True):
     header: str
     material: bytes
     terms: bytes
+    consent: str = ""
 
 
 class ImportKeyReply(msgspec.Struct, frozen=True):
@@ -277,7 +283,7 @@ class FindImport(Command, frozen=True, kw_only=True):
 
 
 class ListKeys(Command, frozen=True, kw_only=True):
-    """Keys of the partition in the order of their ids, after the key `after` (empty: from the start)."""
+    """Keys of the partition in the order of their ids and versions, after `after` (empty: from the start)."""
 
     NAME = "keys.list"
     partition: str
@@ -285,10 +291,37 @@ class ListKeys(Command, frozen=True, kw_only=True):
 
 
 class ListKeysReply(msgspec.Struct, frozen=True):
-    """(receipt, state) of each key. `last` is the id to go on after, or empty where the end was reached."""
+    """(receipt, state) of each version of each key. `last` is where to go on after, or empty at the end."""
 
     keys: list[tuple[str, str]]
     last: str = ""
+
+
+class MakeSingleUseKey(Command, frozen=True, kw_only=True):
+    """A vendor key of suite `RSA-AES-KWP` for one import id, partition and owner: gone after use, or in an hour."""
+
+    NAME = "keys.make-single-use"
+    partition: str
+    import_id: str
+    owner: str
+
+
+class MakeSingleUseKeyReply(msgspec.Struct, frozen=True):
+    endorsement: str
+
+
+class OrderKey(Command, frozen=True, kw_only=True):
+    """Carry out an owner's signed `KeyOrder`. Asked again with the same order, the same answer."""
+
+    NAME = "keys.order"
+    partition: str
+    order: str
+
+
+class OrderKeyReply(msgspec.Struct, frozen=True):
+    """State of each version of the key afterwards."""
+
+    states: dict[int, str]
 
 
 # --- Log --------------------------------------------------------------------------------------------------------------

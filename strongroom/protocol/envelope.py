@@ -1,7 +1,8 @@
 """The import envelope: a signed header, and material and terms, each sealed to vendor key, then to provider key.
 
-The main path in order: `wrap` (in the client) → `check_envelope` (in the TEE, before anything is opened) →
-`unwrap` (in the TEE). Source: US 9,141,769, claims on double encryption; HPKE `info` after RFC 9180 §5.1.
+The main path in order: `wrap` (in the client) → `check_header` → `strip_provider_layer` (in the TEE or the engine; for
+transport `channel` there is none) → `unwrap` (in the TEE).
+Source: US 9,141,769, claims on double encryption; HPKE `info` after RFC 9180 §5.1.
 """
 
 from typing import ClassVar, Literal
@@ -12,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import canonical_json, digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
+from strongroom.protocol.suites import AnyPrivateKey, AnyPublicKey, Suite
 from strongroom.protocol.terms import terms_digest
 
-Suite = Literal["HPKE-XWING"]
-Transport = Literal["tee"]
+Transport = Literal["tee", "engine", "channel"]
+"""Who strips the provider layer: the TEE, the provider's engine, or nobody (the TLS connection takes its place)."""
 MAX_MATERIAL = 64 * 1024
 MAX_TERMS = 64 * 1024
 MAX_HEADER = 32 * 1024
@@ -52,6 +53,7 @@ class ImportHeader(jws.Statement, frozen=True, kw_only=True):
     transport: Transport
     suite: Suite
     name: str
+    version: int = 1
     material_digest: str
     terms_ciphertext_digest: str
     terms_digest: str
@@ -100,9 +102,11 @@ class Wrapping(msgspec.Struct, frozen=True, kw_only=True):
     partition: str
     owner: str
     device: str
-    vendor_key: RecipientPublicKey
-    provider_key: RecipientPublicKey
+    vendor_key: AnyPublicKey
+    provider_key: AnyPublicKey | None
+    transport: Transport = "tee"
     name: str
+    version: int = 1
     validations: list[Validation]
     created_at: int
 
@@ -113,36 +117,41 @@ def wrap(material: bytes, terms: bytes, wrapping: Wrapping, device_key: Ed25519P
     Returns the envelope to send. Nothing in it can be opened outside the device that holds both private keys.
     """
     # 1. The context that both layers of both parts are bound to.
+    vendor_key, provider_key = wrapping.vendor_key, wrapping.provider_key
+    if (provider_key is None) != (wrapping.transport == "channel"):
+        raise Refused("malformed", "every transport but channel has a provider layer")
+    if provider_key is not None and provider_key.suite != vendor_key.suite:
+        raise Refused("malformed", "both layers are of one suite")
     binding = Binding(
         import_id=wrapping.import_id,
         partition=wrapping.partition,
         owner=wrapping.owner,
         device=wrapping.device,
-        vendor_key=wrapping.vendor_key.key_id("vk_"),
-        provider_key=wrapping.provider_key.key_id("pk_"),
-        suite="HPKE-XWING",
-        transport="tee",
+        vendor_key=vendor_key.key_id("vk_"),
+        provider_key=provider_key.key_id("pk_") if provider_key else "",
+        suite=vendor_key.suite,  # type: ignore[arg-type]  # each recipient class has its suite's name
+        transport=wrapping.transport,
         terms_digest=terms_digest(terms),
     )
     # 2. The inner layer, which only the device's vendor key opens.
-    inner_material = wrapping.vendor_key.seal(material, binding.info("material", "vendor"))
-    inner_terms = wrapping.vendor_key.seal(terms, binding.info("terms", "vendor"))
+    inner_material = vendor_key.seal(material, binding.info("material", "vendor"))
+    inner_terms = vendor_key.seal(terms, binding.info("terms", "vendor"))
     # 3. The header, which names what was sealed, for whom, and what was validated before.
     header = ImportHeader(
         **msgspec.structs.asdict(binding),
         tenant=wrapping.tenant,
         name=wrapping.name,
+        version=wrapping.version,
         material_digest=digest(inner_material),
         terms_ciphertext_digest=digest(inner_terms),
         validations=wrapping.validations,
         created_at=wrapping.created_at,
     )
     # 4. The outer layer, which only the provider key opens.
-    return Envelope(
-        header=jws.sign(header, device_key),
-        material=wrapping.provider_key.seal(inner_material, binding.info("material", "provider")),
-        terms=wrapping.provider_key.seal(inner_terms, binding.info("terms", "provider")),
-    )
+    if provider_key is not None:
+        inner_material = provider_key.seal(inner_material, binding.info("material", "provider"))
+        inner_terms = provider_key.seal(inner_terms, binding.info("terms", "provider"))
+    return Envelope(header=jws.sign(header, device_key), material=inner_material, terms=inner_terms)
 
 
 def check_sizes(envelope: Envelope) -> None:
@@ -158,27 +167,41 @@ def header_digest(header: str) -> str:
 
 def check_header(envelope: Envelope, device_key: Ed25519PublicKey) -> ImportHeader:
     """The header, if `device_key` signed it. Raises `Refused("signature-invalid" | "statement-malformed")`."""
-    return jws.verify(envelope.header, ImportHeader, device_key)
+    header = jws.verify(envelope.header, ImportHeader, device_key)
+    if (header.provider_key == "") != (header.transport == "channel"):
+        raise Refused("statement-malformed", "every transport but channel has a provider key")
+    return header
 
 
-def unwrap(
-    envelope: Envelope, header: ImportHeader, vendor_key: RecipientPrivateKey, provider_key: RecipientPrivateKey
-) -> tuple[bytes, bytes]:
-    """(material, terms) in clear. Only the sealed process ever holds the keys that this takes.
+def strip_provider_layer(envelope: Envelope, header: ImportHeader, provider_key: AnyPrivateKey) -> Envelope:
+    """The envelope without its outer layer: by the TEE, or by the engine of a provider that holds the key itself.
 
-    Raises `Refused("envelope-unopenable")` alike for whichever layer or part fails, and
-    `Refused("envelope-altered")` where what the outer layer held is not what the header states.
+    Raises `Refused("envelope-unopenable")` alike for whichever part fails.
     """
     binding = binding_of(header)
-    # 1. Strip the provider layer.
-    inner_material = provider_key.open(envelope.material, binding.info("material", "provider"))
-    inner_terms = provider_key.open(envelope.terms, binding.info("terms", "provider"))
-    # 2. What is inside is what the device signed.
-    if digest(inner_material) != header.material_digest or digest(inner_terms) != header.terms_ciphertext_digest:
+    if provider_key.suite != header.suite:
+        raise Refused("envelope-unopenable")
+    return Envelope(
+        header=envelope.header,
+        material=provider_key.open(envelope.material, binding.info("material", "provider")),
+        terms=provider_key.open(envelope.terms, binding.info("terms", "provider")),
+    )
+
+
+def unwrap(envelope: Envelope, header: ImportHeader, vendor_key: AnyPrivateKey) -> tuple[bytes, bytes]:
+    """(material, terms) in clear, of an envelope whose outer layer is off. Only the sealed process holds `vendor_key`.
+
+    Raises `Refused("envelope-altered")` where the inner ciphertexts are not what the header states, and
+    `Refused("envelope-unopenable")` alike for whichever part fails.
+    """
+    binding = binding_of(header)
+    # 1. What is inside is what the device signed.
+    if digest(envelope.material) != header.material_digest or digest(envelope.terms) != header.terms_ciphertext_digest:
         raise Refused("envelope-altered")
-    # 3. Strip the vendor layer: first the terms, to which the material is bound by their digest.
-    terms = vendor_key.open(inner_terms, binding.info("terms", "vendor"))
+    # 2. Strip the vendor layer: first the terms, to which the material is bound by their digest.
+    if vendor_key.suite != header.suite:
+        raise Refused("envelope-unopenable")
+    terms = vendor_key.open(envelope.terms, binding.info("terms", "vendor"))
     if terms_digest(terms) != header.terms_digest:
         raise Refused("envelope-altered")
-    material = vendor_key.open(inner_material, binding.info("material", "vendor"))
-    return material, terms
+    return vendor_key.open(envelope.material, binding.info("material", "vendor")), terms

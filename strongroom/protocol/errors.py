@@ -57,6 +57,11 @@ CATALOGUE: dict[str, Problem] = {
     "suite-unsupported": Problem(400, "This suite or transport is not supported by the device."),
     "import-replayed": Problem(409, "This import id was used with another header. Wrap again: it gets a fresh id."),
     "name-taken": Problem(409, "The partition already has a key of this name. Choose another name."),
+    "terms-looser": Problem(
+        403, "A new version's terms permit more than those before. Make them as strict, or have the owner consent."
+    ),
+    "transport-insecure": Problem(403, "This transport needs a TLS connection. Use the https address of the portal."),
+    "certificate-mismatch": Problem(400, "The certificate does not belong to the key, or its chain does not hold."),
     "terms-refused": Problem(400, "The terms contradict themselves or ask for what the device does not enforce."),
     "key-unparsable": Problem(400, "The key bytes are not a key of the stated type. Check the file and its type."),
     "key-weak": Problem(400, "The key is too weak or of a kind that is not accepted."),

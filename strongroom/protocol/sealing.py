@@ -32,6 +32,7 @@ class RecipientPublicKey:
     """Public half: 1216 raw bytes, ML-KEM-768 then X25519."""
 
     raw: bytes
+    suite = "HPKE-XWING"
 
     @classmethod
     def from_text(cls, text: str) -> "RecipientPublicKey":
@@ -64,6 +65,7 @@ class RecipientPrivateKey:
     """Private half: the 64-byte ML-KEM seed, then the 32-byte X25519 scalar."""
 
     raw: bytes
+    suite = "HPKE-XWING"
 
     def __repr__(self) -> str:
         return "RecipientPrivateKey(…)"

@@ -4,9 +4,11 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.certificates import Mode
 from strongroom.protocol.jws import Statement
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.suites import Suite
 
 DeviceState = Literal["blank", "manufactured", "sealed", "operational"]
 KeyState = Literal["pre-activation", "active", "suspended", "deactivated", "compromised", "destroyed"]
@@ -16,19 +18,24 @@ KeyStatus = Literal["in-force", "retired", "revoked", "unknown"]
 class Endorsement(Statement, frozen=True, kw_only=True):
     """The identity key vouches for a public key made in the same device (with `x5c`).
 
-    `purpose` `vendor-key` and `provider-key`: wrapping keys, `public_key` is 1216 raw bytes in base64url and `key_id`
-    is bound to them. `unseal-key`: a fresh key for unseal parts; `nonce` is then the officer's.
+    `purpose` `vendor-key` and `provider-key`: wrapping keys of `suite`, `public_key` is its raw bytes in base64url and
+    `key_id` is bound to them. `single-use-vendor-key`: for one import id, partition and owner, until `expires_at`.
+    `unseal-key`: a fresh key for unseal parts; `nonce` is then the officer's.
     """
 
     TYP: ClassVar[str] = "strongroom.endorsement"
 
     v: Literal[1] = 1
     device: str
-    purpose: Literal["vendor-key", "provider-key", "unseal-key"]
+    purpose: Literal["vendor-key", "provider-key", "single-use-vendor-key", "unseal-key"]
     key_id: str
     public_key: str
-    suite: Literal["HPKE-XWING"] = "HPKE-XWING"
+    suite: Suite = "HPKE-XWING"
     nonce: str = ""
+    import_id: str = ""
+    partition: str = ""
+    owner: str = ""
+    expires_at: int | None = None
     issued_at: int
 
 
@@ -70,7 +77,10 @@ class Attestation(Statement, frozen=True, kw_only=True):
 
 
 class ValidationStatement(Statement, frozen=True, kw_only=True):
-    """A validator's answer to a fresh nonce about one key: the manufacturer's (with `x5c`), or the provider's."""
+    """A validator's answer to a fresh nonce about one key: the manufacturer's (`x5c`), the provider's, a third party's.
+
+    `device` is empty for a provider key that the provider's engine keeps; `first_seen` is what a third party adds.
+    """
 
     TYP: ClassVar[str] = "strongroom.validation"
 
@@ -88,14 +98,15 @@ class ValidationStatement(Statement, frozen=True, kw_only=True):
     nonce: str
     issued_at: int
     expires_at: int
+    first_seen: int | None = None
 
 
 class Receipt(Statement, frozen=True, kw_only=True):
     """The device's word that a key is in a partition under the customer's own terms (with `x5c`).
 
     `public_key` is a SubjectPublicKeyInfo in PEM for key pairs, else empty; `check_value` is for symmetric keys the
-    first 6 hexadecimal digits of AES-ECB over a zero block (PKCS#11 `CKA_CHECK_VALUE`), else empty. `log_position` is
-    the number of the import's entry on the partition's administrative lane.
+    first 6 hexadecimal digits of AES-ECB over a zero block, or of an HMAC key's SHA-1 (PKCS#11 `CKA_CHECK_VALUE`), else
+    empty. `log_position` is the number of the import's entry on the partition's administrative lane.
     """
 
     TYP: ClassVar[str] = "strongroom.receipt"
@@ -152,4 +163,18 @@ class CeremonyTranscript(Statement, frozen=True, kw_only=True):
     officers: dict[str, str]
     thresholds: dict[str, int]
     measurement: str
+    issued_at: int
+
+
+class Roster(Statement, frozen=True, kw_only=True):
+    """The officers enrolled in a world at an officer epoch, and how many of each class must approve (with `x5c`)."""
+
+    TYP: ClassVar[str] = "strongroom.roster"
+
+    v: Literal[1] = 1
+    device: str
+    world: str
+    epoch: int
+    officers: list[Officer]
+    thresholds: dict[str, int]
     issued_at: int

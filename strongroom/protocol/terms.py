@@ -7,7 +7,7 @@ import msgspec
 
 from strongroom.protocol.encoding import b64u, canonical_json, digest, read_json
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage, fits
+from strongroom.protocol.mechanisms import PUBLIC_USAGES, SYMMETRIC, KeyType, Mechanism, Usage, fits
 
 Authorisation = Literal["signed", "token"]
 ANY_TARGET = "*"
@@ -18,6 +18,8 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     `salt` (128 random bits) keeps the digest of the terms, which the provider sees, from being guessed at.
     `translate_to` names keys of the same partition by id or name, or holds `"*"`. No `mechanisms`: every fitting one.
+    `material` `public`: a SubjectPublicKeyInfo without its private half. `certificates`: the key's own certificate and
+    its chain, each DER in base64url; the device checks that they belong to the key.
     """
 
     v: Literal[1] = 1
@@ -29,6 +31,8 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     not_before: int | None = None
     not_after: int | None = None
     translate_to: list[str] = []
+    material: Literal["secret", "public"] = "secret"
+    certificates: list[str] = []
 
     def encode(self) -> bytes:
         return canonical_json(self)
@@ -67,8 +71,29 @@ def check_terms(terms: Terms) -> None:
             raise Refused("terms-refused", f"{mechanism} serves none of the usages")
     if terms.not_before is not None and terms.not_after is not None and terms.not_before >= terms.not_after:
         raise Refused("terms-refused", "the validity ends before it begins")
+    if terms.material == "public" and (terms.key_type in SYMMETRIC or not set(terms.usages) <= PUBLIC_USAGES):
+        raise Refused("terms-refused", "a public key can verify, encrypt or hash, and nothing else")
+    if terms.certificates and terms.key_type in SYMMETRIC:
+        raise Refused("terms-refused", "a symmetric key has no certificate")
     if terms.translate_to and Usage.TRANSLATE not in terms.usages:
         raise Refused("terms-refused", "targets are named but translate is not a usage")
+
+
+def check_not_looser(new: Terms, old: Terms) -> None:
+    """Raise `Refused("terms-looser")` where `new` permits anything that `old` does not, or is for another key type."""
+    fitting = list(Mechanism)
+    looser = (
+        new.key_type != old.key_type
+        or new.material != old.material
+        or not set(new.usages) <= set(old.usages)
+        or not set(new.mechanisms or fitting) <= set(old.mechanisms or fitting)
+        or (old.authorisation == "signed" and new.authorisation != "signed")
+        or (old.not_before or 0) > (new.not_before or 0)
+        or (old.not_after is not None and (new.not_after is None or new.not_after > old.not_after))
+        or (ANY_TARGET not in old.translate_to and not set(new.translate_to) <= set(old.translate_to))
+    )
+    if looser:
+        raise Refused("terms-looser")
 
 
 def terms_digest(data: bytes) -> str:

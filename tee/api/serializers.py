@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tee.models import Import
+from strongroom.protocol.suites import SUITES
+from tee.models import EngineKey, Import, PublishedStatus
 from tenants.api.base import CredentialField
 
 NONCE = r"^[!-~]{16,128}\Z"
@@ -34,10 +35,28 @@ class DeviceTrust(serializers.Serializer):
     provider_keys = serializers.ListField(child=serializers.CharField())
 
 
+class EngineKeyTrust(serializers.Serializer):
+    """A provider key in the custody of the provider's engine. Times are unix seconds, as in signed statements."""
+
+    key_id = serializers.CharField()
+    suite = serializers.ChoiceField(SUITES)
+    public_key = serializers.CharField(help_text="Base64url of its raw bytes.")
+    status = serializers.ChoiceField(PublishedStatus.choices)
+    not_before = serializers.SerializerMethodField()
+    not_after = serializers.SerializerMethodField()
+
+    def get_not_before(self, key: EngineKey) -> int:
+        return int(key.not_before.timestamp())
+
+    def get_not_after(self, key: EngineKey) -> int | None:
+        return int(key.not_after.timestamp()) if key.not_after else None
+
+
 class TrustOut(serializers.Serializer):
     provider = serializers.CharField()
     world = serializers.CharField()
     devices = DeviceTrust(many=True)
+    engine_keys = EngineKeyTrust(many=True)
 
 
 class ValidationIn(serializers.Serializer):
@@ -72,6 +91,14 @@ class ImportIn(serializers.Serializer):
     header = serializers.CharField(trim_whitespace=False)
     material = Base64Field()
     terms = Base64Field()
+    consent = serializers.CharField(
+        trim_whitespace=False,
+        max_length=16_384,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The owner's signed VersionConsent: for a new version with looser terms only.",
+    )
 
 
 class ImportOut(serializers.Serializer):
@@ -97,6 +124,36 @@ class KeyOut(serializers.Serializer):
 
 class ReceiptOut(serializers.Serializer):
     receipt = serializers.CharField()
+
+
+class VersionIn(serializers.Serializer):
+    """In the query. 0: the newest."""
+
+    version = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
+
+
+class VersionOut(serializers.Serializer):
+    version = serializers.IntegerField()
+    state = serializers.CharField()
+    created = serializers.DateTimeField()
+    receipt = serializers.CharField()
+
+
+class OrderIn(serializers.Serializer):
+    order = serializers.CharField(trim_whitespace=False, max_length=16_384, help_text="The owner's signed KeyOrder.")
+
+
+class OrderOut(serializers.Serializer):
+    states = serializers.DictField(child=serializers.CharField(), help_text="State of each version afterwards.")
+
+
+class SingleUseKeyIn(serializers.Serializer):
+    import_id = serializers.RegexField(r"^imp_[a-z2-7]{32}\Z")
+    owner = serializers.RegexField(r"^[A-Za-z0-9_-]{43}\Z", help_text="Fingerprint of an owner of the partition.")
+
+
+class SingleUseKeyOut(serializers.Serializer):
+    endorsement = serializers.CharField()
 
 
 class SessionOut(serializers.Serializer):

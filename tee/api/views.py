@@ -20,11 +20,17 @@ from tee.api.serializers import (
     ImportOut,
     KeyOut,
     NonceIn,
+    OrderIn,
+    OrderOut,
     ReceiptOut,
     SessionOut,
+    SingleUseKeyIn,
+    SingleUseKeyOut,
     TrustOut,
     ValidationIn,
     ValidationOut,
+    VersionIn,
+    VersionOut,
 )
 from tee.models import Import as ImportRow
 from tenants.api.base import ApiView
@@ -39,14 +45,17 @@ class Public(ApiView):
 class Trust(Public):
     @extend_schema(responses=TrustOut, auth=[])
     def get(self, request: Request) -> Response:
+        """Devices with their endorsed keys, and the engine's keys: check all of it before relying on it."""
         devices = selectors.trust()
         world = devices[0]["world"] if devices else ""
-        return Response({"provider": settings.PROVIDER, "world": world, "devices": devices})
+        trust = {"world": world, "devices": devices, "engine_keys": selectors.engine_keys()}
+        return Response(TrustOut({"provider": settings.PROVIDER, **trust}).data)
 
 
 class Validation(Public):
     @extend_schema(request=ValidationIn, responses=ValidationOut, auth=[])
     def post(self, request: Request) -> Response:
+        """The provider's signed word on a provider key."""
         return Response({"statement": validation.validate_provider_key(**self.read(ValidationIn))})
 
 
@@ -55,6 +64,7 @@ class Attestation(ApiView):
 
     @extend_schema(request=NonceIn, responses=AttestationOut)
     def post(self, request: Request, partition_id: str) -> Response:
+        """The device's attestation of a partition, over your nonce."""
         token = selectors.attestation(tenant=self.tenant, partition_id=partition_id, **self.read(NonceIn))
         return Response({"attestation": token})
 
@@ -64,14 +74,28 @@ class Access(ApiView):
 
     @extend_schema(responses=AccessOut)
     def get(self, request: Request, partition_id: str) -> Response:
+        """The access list in force."""
         return Response(selectors.access_list(tenant=self.tenant, partition_id=partition_id))
 
     @extend_schema(request=AccessIn, responses=AccessOut)
     def put(self, request: Request, partition_id: str) -> Response:
+        """A new access list, signed by an owner."""
         services.update_access(
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(AccessIn)
         )
         return self.get(request, partition_id)
+
+
+class SingleUseKeys(ApiView):
+    allowed = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=SingleUseKeyIn, responses={201: SingleUseKeyOut})
+    def post(self, request: Request, partition_id: str) -> Response:
+        """A vendor key of suite RSA-AES-KWP for one import, endorsed by the device."""
+        endorsement = services.make_single_use_key(
+            tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(SingleUseKeyIn)
+        )
+        return Response({"endorsement": endorsement}, status=201)
 
 
 class Imports(ApiView):
@@ -79,12 +103,15 @@ class Imports(ApiView):
 
     @extend_schema(request=ImportIn, responses={200: ImportOut, 201: ImportOut})
     def post(self, request: Request) -> Response:
+        """Import a key. The same header again gets the same answer."""
         body = self.read(ImportIn)
-        partition_id = body.pop("partition")
+        partition_id, consent = body.pop("partition"), body.pop("consent")
         row, new = imports.import_key(
             tenant=self.tenant,
             partition_id=partition_id,
             envelope=Envelope(**body),
+            consent=consent,
+            secure=request.is_secure(),
             actor=self.caller.user.username,
         )
         return Response(_import_out(row), status=201 if new else 200)
@@ -95,6 +122,7 @@ class Import(ApiView):
 
     @extend_schema(responses=ImportOut)
     def get(self, request: Request, import_id: str) -> Response:
+        """What has become of an import."""
         row = selectors.find_import(tenant=self.tenant, import_id=import_id)
         return Response(_import_out(imports.settle(row)))
 
@@ -104,6 +132,7 @@ class Keys(ApiView):
 
     @extend_schema(responses=KeyOut(many=True))
     def get(self, request: Request) -> Response:
+        """The newest version of each key."""
         return Response(KeyOut(selectors.keys(tenant=self.tenant), many=True).data)
 
 
@@ -112,15 +141,39 @@ class Key(ApiView):
 
     @extend_schema(responses=KeyOut)
     def get(self, request: Request, reference: str) -> Response:
+        """The newest version of a key."""
         return Response(KeyOut(selectors.key(tenant=self.tenant, reference=reference)).data)
 
 
 class Receipt(ApiView):
     allowed = {"GET": READERS}
 
-    @extend_schema(responses=ReceiptOut)
+    @extend_schema(parameters=[VersionIn], responses=ReceiptOut)
     def get(self, request: Request, reference: str) -> Response:
-        return Response({"receipt": selectors.key(tenant=self.tenant, reference=reference).receipt})
+        """The signed receipt of a version, or of the newest."""
+        key = selectors.key(tenant=self.tenant, reference=reference, **self.read_query(VersionIn))
+        return Response({"receipt": key.receipt})
+
+
+class Versions(ApiView):
+    allowed = {"GET": READERS}
+
+    @extend_schema(responses=VersionOut(many=True))
+    def get(self, request: Request, reference: str) -> Response:
+        """All versions of a key, oldest first."""
+        return Response(VersionOut(selectors.versions(tenant=self.tenant, reference=reference), many=True).data)
+
+
+class Order(ApiView):
+    allowed = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=OrderIn, responses=OrderOut)
+    def post(self, request: Request, reference: str) -> Response:
+        """Carry out what an owner has signed: destroy a key or a version of it."""
+        states = services.order_key(
+            tenant=self.tenant, reference=reference, actor=self.caller.user.username, **self.read(OrderIn)
+        )
+        return Response({"states": states})
 
 
 class Session(ApiView):
@@ -128,6 +181,7 @@ class Session(ApiView):
 
     @extend_schema(parameters=[OpenApiParameter("partition", str, required=True)], responses=SessionOut)
     def get(self, request: Request) -> Response:
+        """The device's session, which a signed instruction names."""
         reply = selectors.session(tenant=self.tenant, partition_id=request.query_params.get("partition", ""))
         return Response({"session": reply.session, "device": reply.device})
 

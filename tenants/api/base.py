@@ -49,9 +49,17 @@ class ApiView(APIView):
 
     def read(self, kind: type[serializers.Serializer]) -> dict[str, Any]:
         """The body as `kind` describes it. Raises DRF's `ValidationError`, which becomes `malformed`."""
-        serializer = kind(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
+        return _valid(kind, self.request.data)
+
+    def read_query(self, kind: type[serializers.Serializer]) -> dict[str, Any]:
+        """The query as `kind` describes it. Raises as `read` does."""
+        return _valid(kind, self.request.query_params)
+
+
+def _valid(kind: type[serializers.Serializer], data: Any) -> dict[str, Any]:
+    serializer = kind(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 class CredentialField(serializers.JSONField):

@@ -1,14 +1,12 @@
 """The manufacturer's real process: its commands, its TLS port, and how it stops."""
 
 import json
-import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,97 +16,23 @@ from cryptography import x509
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.statements import ValidationStatement
 from tests.support.device import Device
-
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "STRONGROOM_ENV"}
+from tests.support.served import Served, can_bind, children, is_running, run, wait_until
 
 
 def manufacturer(command: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "manufacturer", command, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=ENVIRONMENT | environment,
-    )
-
-
-def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    """Alive, and not a zombie that waits for its reaper."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def can_bind(port: int) -> bool:
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            again.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
-class Service:
-    """A served store, and a client that pins its TLS certificate."""
-
-    def __init__(self, store: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.store = store
-        self.url = f"https://localhost:{self.port}"
-        self.log = store.parent / "serve.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "manufacturer", "serve", "--store", str(store), "--port", str(self.port)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=ENVIRONMENT,
-            )
-        context = ssl.create_default_context(cafile=str(store / "public" / "tls.pem"))
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-        self.http = httpx.Client(base_url=self.url, verify=context, trust_env=False)
-        wait_until(self.answers)
-
-    def answers(self) -> bool:
-        if self.process.poll() is not None:
-            pytest.fail(self.log.read_text())
-        try:
-            return self.http.get("/healthz").is_success
-        except httpx.TransportError:
-            return False
-
-    def stop(self) -> None:
-        self.http.close()
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
+    return run("manufacturer", command, *arguments, **environment)
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path) -> Iterator[Served]:
     store = tmp_path / "store"
     assert manufacturer("init", "--store", store).returncode == 0
-    service = Service(store)
+    service = Served("manufacturer", store, store / "public" / "tls.pem")
     yield service
     service.stop()
 
 
-def certify(service: Service, out: Path) -> tuple[Device, list[x509.Certificate]]:
+def certify(service: Served, out: Path) -> tuple[Device, list[x509.Certificate]]:
     device = Device()
     (out / "csr.pem").write_bytes(device.request)
     done = manufacturer(
@@ -121,7 +45,7 @@ def certify(service: Service, out: Path) -> tuple[Device, list[x509.Certificate]
     return device.certified((out / "given" / "certificate.pem").read_bytes()), root
 
 
-def test_a_device_is_certified_lists_its_key_and_a_client_validates_it(service: Service, tmp_path: Path) -> None:
+def test_a_device_is_certified_lists_its_key_and_a_client_validates_it(service: Served, tmp_path: Path) -> None:
     # 1. The device gets its certificate while the service runs, and its key is listed.
     device, root = certify(service, tmp_path)
     listed = service.http.post("/v1/vendor-keys", json={"endorsement": device.endorse()})
@@ -152,14 +76,14 @@ def test_a_device_is_certified_lists_its_key_and_a_client_validates_it(service: 
     assert device.key_id not in log.replace(f"listed vendor key {device.key_id}", "")
 
 
-def test_a_client_that_pins_another_certificate_gets_no_connection(service: Service, tmp_path: Path) -> None:
+def test_a_client_that_pins_another_certificate_gets_no_connection(service: Served, tmp_path: Path) -> None:
     assert manufacturer("init", "--store", tmp_path / "other").returncode == 0
     context = ssl.create_default_context(cafile=str(tmp_path / "other" / "public" / "tls.pem"))
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{service.url}/healthz", verify=context, trust_env=False)
 
 
-def test_it_is_bound_to_the_loopback_address_only(service: Service) -> None:
+def test_it_is_bound_to_the_loopback_address_only(service: Served) -> None:
     wanted = f":{service.port:04X}"
     tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
     lines = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
@@ -167,7 +91,7 @@ def test_it_is_bound_to_the_loopback_address_only(service: Service) -> None:
     assert listening == [f"0100007F{wanted}"]
 
 
-def test_sigterm_stops_it_cleanly_with_a_connection_open(service: Service) -> None:
+def test_sigterm_stops_it_cleanly_with_a_connection_open(service: Served) -> None:
     workers = children(service.process.pid)
     assert service.answers()
     service.process.send_signal(signal.SIGTERM)
@@ -175,7 +99,7 @@ def test_sigterm_stops_it_cleanly_with_a_connection_open(service: Service) -> No
     assert not any(is_running(pid) for pid in workers)
 
 
-def test_a_killed_process_leaves_no_worker_behind_and_the_port_free(service: Service) -> None:
+def test_a_killed_process_leaves_no_worker_behind_and_the_port_free(service: Served) -> None:
     workers = children(service.process.pid)
     assert workers
     service.process.kill()

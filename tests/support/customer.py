@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from strongroom.protocol import access, certificates, commands, jws
+from strongroom.protocol import access, certificates, commands, jws, suites
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.envelope import Envelope, Wrapping, wrap
 from strongroom.protocol.instructions import Instruction, Parameters
-from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.owner_orders import KeyOrder
 from strongroom.protocol.statements import Endorsement, Receipt
 from strongroom.protocol.terms import Terms
 from tests.support.hardware import nonce, now
@@ -19,7 +20,7 @@ from tests.support.hardware import nonce, now
 if TYPE_CHECKING:
     from tests.support.sealed import SealedDevice
 
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
 
 
 class Customer:
@@ -59,15 +60,38 @@ class Customer:
         )
 
     def allow(self, *principals: access.Principal) -> None:
-        document = jws.sign(self.access_list(*principals), self.owner)
+        self.put_access(self.access_list(*principals))
+
+    def put_access(self, access_list: access.AccessList) -> None:
+        document = jws.sign(access_list, self.owner)
         command = commands.UpdateAccess(partition=self.partition, document=document)
         self.version = self.hsm.line().call(command, commands.UpdateAccessReply).version
         self.document = document
 
-    def recipient(self, purpose: str) -> RecipientPublicKey:
-        kept = self.published.vendor_keys if purpose == "vendor" else self.published.provider_keys
-        endorsement, _ = certificates.verify_statement(kept[0], Endorsement, [self.hsm.factory.root], "device", now())
-        return RecipientPublicKey.from_text(endorsement.public_key)
+    def recipient(self, purpose: str, suite: str = "HPKE-XWING") -> suites.AnyPublicKey:
+        """The published wrapping key of this purpose and suite, its endorsement verified."""
+        roots = [self.hsm.factory.root]
+        for token in self.published.vendor_keys if purpose == "vendor" else self.published.provider_keys:
+            endorsement, _ = certificates.verify_statement(token, Endorsement, roots, "device", now())
+            if endorsement.suite == suite:
+                return suites.public_key(suite, endorsement.public_key)
+        raise LookupError(f"no {purpose} key of suite {suite}")
+
+    def hand_over(self, owner: Ed25519PrivateKey) -> None:
+        """Make another credential the partition's only owner."""
+        listed = self.access_list(self.device_entry(["import", *OPERATIONS]), self.client_entry(OPERATIONS))
+        self.put_access(msgspec.structs.replace(listed, owners=[public_credential(owner)]))
+        self.owner = owner
+
+    def single_use_endorsement(self, import_id: str, owner: str = "") -> Endorsement:
+        """A vendor key that the device made for one import, its endorsement verified."""
+        mine = owner or public_credential(self.owner).fingerprint
+        command = commands.MakeSingleUseKey(partition=self.partition, import_id=import_id, owner=mine)
+        token = self.hsm.line().call(command, commands.MakeSingleUseKeyReply).endorsement
+        return certificates.verify_statement(token, Endorsement, [self.hsm.factory.root], "device", now())[0]
+
+    def single_use_key(self, import_id: str) -> suites.AnyPublicKey:
+        return suites.public_key("RSA-AES-KWP", self.single_use_endorsement(import_id).public_key)
 
     def envelope(self, material: bytes, terms: bytes, name: str, **changes: object) -> Envelope:
         fields: dict[str, object] = {
@@ -99,6 +123,19 @@ class Customer:
         receipt, certified = certificates.verify_statement(token, Receipt, [self.hsm.factory.root], "device", now())
         assert receipt.device == certified.device_id
         return receipt
+
+    def order(self, key: str, version: int = 0, **changes: object) -> dict[int, str]:
+        """Have the device carry out the owner's order to destroy a key. Returns the states of its versions."""
+        return self.give_order(self.signed_order(key, version, **changes))
+
+    def signed_order(self, key: str, version: int = 0, **changes: object) -> str:
+        signer = changes.pop("signer", self.owner)
+        fields: dict[str, object] = {"partition": self.partition, "key": key, "version": version, "issued_at": now()}
+        return jws.sign(KeyOrder(**(fields | changes)), signer)  # type: ignore[arg-type]
+
+    def give_order(self, order: str) -> dict[int, str]:
+        command = commands.OrderKey(partition=self.partition, order=order)
+        return self.hsm.line().call(command, commands.OrderKeyReply).states
 
     def request(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationRequest:
         fields: dict[str, object] = {

@@ -56,6 +56,7 @@ class Device:
             "purpose": "vendor-key",
             "key_id": self.key_id,
             "public_key": self.vendor_key.text,
+            "issued_at": int(time.time()),
         }
-        statement = Endorsement(**members | changes, issued_at=int(time.time()))
+        statement = Endorsement(**members | changes)
         return jws.sign(statement, self.identity, x5c=to_x5c(self.certificate))

@@ -5,19 +5,42 @@ import os
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 
-from strongroom.protocol.mechanisms import KeyType, Usage
+from strongroom.protocol.mechanisms import AES, EC, KeyType, Usage
 from strongroom.protocol.terms import Terms, new_salt
 
+CURVES = {KeyType.EC_P256: ec.SECP256R1(), KeyType.EC_P384: ec.SECP384R1(), KeyType.EC_P521: ec.SECP521R1()}
+SYMMETRIC_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32, KeyType.HMAC: 48}
 USAGES = {
     KeyType.RSA: [Usage.SIGN, Usage.VERIFY, Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE],
-    KeyType.EC_P256: [Usage.SIGN, Usage.VERIFY],
-    KeyType.AES_256: [Usage.ENCRYPT, Usage.DECRYPT, Usage.HASH, Usage.TRANSLATE],
+    **{key_type: [Usage.SIGN, Usage.VERIFY, Usage.DERIVE] for key_type in EC},
+    KeyType.ED25519: [Usage.SIGN, Usage.VERIFY],
+    KeyType.X25519: [Usage.DERIVE],
+    **{key_type: [Usage.ENCRYPT, Usage.DECRYPT, Usage.HASH, Usage.TRANSLATE] for key_type in AES},
+    KeyType.HMAC: [Usage.HASH],
 }
 
+NARROW: dict[str, Any] = {
+    "usages": ["encrypt", "decrypt", "translate"],
+    "authorisation": "signed",
+    "mechanisms": ["AES-GCM"],
+    "not_before": 1000,
+    "not_after": 2**40,
+    "translate_to": ["a", "b"],
+}
+"""Changes that make an AES-256 key's terms narrow in every member."""
 
-def pkcs8(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+
+def pkcs8(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -32,11 +55,23 @@ def ec_pkcs8(curve: ec.EllipticCurve | None = None) -> bytes:
 
 
 def material_of(key_type: KeyType) -> bytes:
-    return {KeyType.RSA: rsa_pkcs8, KeyType.EC_P256: ec_pkcs8, KeyType.AES_256: lambda: os.urandom(32)}[key_type]()
+    """Fresh material of any type (for RSA the one 2048-bit key)."""
+    if key_type in SYMMETRIC_BYTES:
+        return os.urandom(SYMMETRIC_BYTES[key_type])
+    if key_type in CURVES:
+        return ec_pkcs8(CURVES[key_type])
+    if key_type is KeyType.RSA:
+        return rsa_pkcs8()
+    return pkcs8(Ed25519PrivateKey.generate() if key_type is KeyType.ED25519 else X25519PrivateKey.generate())
 
 
 def private_key(material: bytes) -> Any:
     return load_der_private_key(material, None)
+
+
+def spki(material: bytes) -> bytes:
+    """SubjectPublicKeyInfo in DER of a private key's public half."""
+    return private_key(material).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def make_terms(key_type: KeyType, **changes: Any) -> Terms:

@@ -61,6 +61,8 @@ def set_up_portal(state: State, hsm_socket: Path) -> None:
     (secret / "secret-key").write_text("only for tests " * 4)
     pem = VALIDATION_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (secret / "validation.pem").write_bytes(pem)
+    (secret / "engine-key").write_bytes(os.urandom(32))
+    (secret / "engine-key").chmod(0o600)
     told = {
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "DATABASE_URL": postgres.database_url(state, "strongroom_app"),
@@ -71,6 +73,7 @@ def set_up_portal(state: State, hsm_socket: Path) -> None:
         "STRONGROOM_ENV": "development",
         "STRONGROOM_SECRET_KEY_FILE": str(secret / "secret-key"),
         "STRONGROOM_VALIDATION_KEY_FILE": str(secret / "validation.pem"),
+        "STRONGROOM_ENGINE_KEY_FILE": str(secret / "engine-key"),
         "STRONGROOM_HSM_SOCKET": str(hsm_socket),
         "STRONGROOM_PROVIDER": "provider",
     }

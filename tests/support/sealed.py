@@ -1,9 +1,12 @@
 """A real sealed process for tests, from a blank device to one with partitions: everything but a portal."""
 
+import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +140,25 @@ class SealedDevice:
         self.start()
         self.unseal()
 
+    def turn_clock(self, seconds: int, folder: Path) -> None:
+        """From the next start the device's wall clock is ahead. `folder` is where that is arranged."""
+        shifted = f"import time\nactual = time.time\ntime.time = lambda: actual() + {seconds}\n"
+        (folder / "sitecustomize.py").write_text(shifted)
+        self.popen = {"env": {**os.environ, "PYTHONPATH": str(folder)}}
+
+    # --- what is on the disk ---
+
+    def stored(self) -> dict[str, bytes]:
+        """Sealed records by path, as the store has them now."""
+        with closing(sqlite3.connect(self.folder / "store.db")) as store:
+            return dict(store.execute("SELECT path, sealed FROM record"))
+
+    def files_with(self, sealed: bytes) -> list[str]:
+        """Files of the state, the store's journal too, that hold any piece of a sealed record."""
+        pieces = [sealed[place : place + 32] for place in range(0, len(sealed) - 31, 32)]
+        files = {path.name: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        return sorted(name for name, data in files.items() if any(piece in data for piece in pieces))
+
     # --- log ---
 
     def checkpoint(self, partition: str) -> Checkpoint:
@@ -167,19 +189,21 @@ class SealedDevice:
 
     # --- quorum ---
 
-    def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
+    def request(self, requester: Card, body: admin_actions.Body) -> str:
         request = admin_actions.ActionRequest(
-            action="partition.define",
-            body=admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner),
-            world=self.world,
-            nonce=nonce(),
-            created_at=now(),
+            action=admin_actions.action_name(body), body=body, world=self.world, nonce=nonce(), created_at=now()
         )
         return jws.sign(request, requester.signing)
 
-    def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
-        command = commands.OpenAction(request=self.action_request(requester, owner, tenant))
+    def open(self, requester: Card, body: admin_actions.Body) -> bytes:
+        command = commands.OpenAction(request=self.request(requester, body))
         return self.line().call(command, commands.OpenActionReply).action
+
+    def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
+        return self.request(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
+
+    def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
+        return self.open(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
 
     def execute(self, action: bytes, approvals: list[str]) -> str:
         command = commands.ExecuteAction(action=action, approvals=approvals)
@@ -188,6 +212,12 @@ class SealedDevice:
     def define_partition(self, owner: PublicCredential, tenant: str = "acme") -> str:
         first, second, third = self.of("partition")
         action = self.open_action(first, owner, tenant)
+        return self.execute(action, [second.approve(action), third.approve(action)])
+
+    def rotate(self, body: admin_actions.Body) -> str:
+        """Have the security officers' quorum rotate a wrapping key. Returns the new one's id."""
+        first, second, third = self.of("security")
+        action = self.open(first, body)
         return self.execute(action, [second.approve(action), third.approve(action)])
 
     def customer(self, tenant: str = "acme") -> "Customer":

@@ -21,6 +21,7 @@ APP_EXCEPTIONS = {
     "tee_device": READ,
     "tee_vendorkey": READ,
     "tee_providerkey": READ,
+    "tee_enginekey": "",
 }
 """By application or table: where the tenants' role may not do everything."""
 
@@ -32,6 +33,7 @@ PROVIDER_EXCEPTIONS = {
     "tee_device": EVERYTHING,
     "tee_vendorkey": EVERYTHING,
     "tee_providerkey": EVERYTHING,
+    "tee_enginekey": EVERYTHING,
     "tenants_partition": "SELECT, UPDATE",
 }
 """By application or table: where the officers' and log copier's role may do more than read."""

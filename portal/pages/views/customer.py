@@ -63,9 +63,17 @@ def keys(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
 
 @customer_page
 def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) -> HttpResponse:
-    found = tee.key(tenant=tenant, reference=reference)
-    receipt = jws.read_unverified(found.receipt, Receipt)
-    return page(request, "key.html", reader=reader, key=found, receipt=receipt, commands=commands_for(found))
+    versions = tee.versions(tenant=tenant, reference=reference)
+    newest = versions[-1]
+    return page(
+        request,
+        "key.html",
+        reader=reader,
+        key=newest,
+        versions=versions,
+        receipt=jws.read_unverified(newest.receipt, Receipt),
+        commands=commands_for(newest),
+    )
 
 
 @customer_page

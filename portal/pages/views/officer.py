@@ -44,6 +44,7 @@ def devices(request: HttpRequest, reader: Reader) -> HttpResponse:
         "officer/devices.html",
         reader=reader,
         devices=selectors.published(),
+        engine_keys=selectors.engine_keys(),
         device_state=selectors.device_state(),
     )
 

@@ -13,7 +13,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import b64u, from_b64u, make_id
 from strongroom.protocol.envelope import Envelope, ImportHeader, header_digest
-from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.mechanisms import SYMMETRIC, KeyType
 from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.terms import terms_digest
 from tests.support.imports import changed, code_of, keys_of, resigned
@@ -41,7 +41,7 @@ def test_the_receipt_is_for_exactly_what_was_sent(alice: Customer, name: str, ke
     for member in ("import_id", "name", "tenant", "partition", "owner", "device"):
         assert getattr(receipt, member) == getattr(header, member)
     assert (receipt.key_type, receipt.version) == (key_type, 1)
-    if key_type is AES:
+    if key_type in SYMMETRIC:
         assert (receipt.public_key, len(receipt.check_value)) == ("", 6)
     else:
         public = private_key(material).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -52,6 +52,9 @@ def test_the_receipt_is_for_exactly_what_was_sent(alice: Customer, name: str, ke
 def test_the_check_value_is_that_of_pkcs_11(alice: Customer, name: str) -> None:
     receipt = alice.import_key(bytes(32), make_terms(AES), name)
     assert receipt.check_value == "dc95c0"  # AES-256 of a zero block under a zero key: FIPS 197's dc95c078a2408989…
+    hmac_key = b"abcdefghijklmnopqrstuvwxyz"
+    receipt = alice.import_key(hmac_key, make_terms(KeyType.HMAC), f"{name}-hmac")
+    assert receipt.check_value == "32d10c"  # SHA-1 of the alphabet: 32d10c7b8cf96570…
 
 
 @imports

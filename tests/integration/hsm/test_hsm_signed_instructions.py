@@ -48,7 +48,7 @@ def test_another_payload_operation_key_or_partition_is_refused(
     assert give(alice, signed_key, token, payload=b"pay 999 to Bob").code == "instruction-mismatch"
     assert give(alice, signed_key, token, operation="verify").code == "instruction-mismatch"
     assert give(alice, ec_key, token).code == "instruction-mismatch"
-    assert give(alice, signed_key, token, partition=charlie.partition).code == "not-found"
+    assert give(alice, signed_key, token, partition=charlie.partition).code == "device-not-listed"
     # None of them used the instruction up.
     assert give(alice, signed_key, token).code == ""
 

@@ -24,7 +24,7 @@ from tests.support.hardware import Card
 from tests.support.materials import make_terms
 
 CLIENT = "client:cl_1"
-USES = "partitions/pt_1/uses/key_1"
+USES = "partitions/pt_1/uses/key_1/1"
 
 
 @pytest.fixture
@@ -42,7 +42,8 @@ def make_worker(tmp_path: Path) -> Callable[[str], Operator]:
         changes.put("partitions/pt_1", r.Partition("acme", "", [public_credential(owner)], 1, document))
         for key in ("key_1", "key_2"):
             stored = r.StoredKey("", key, 1, make_terms(KeyType.AES_256).encode(), os.urandom(32))
-            changes.put(f"partitions/pt_1/keys/{key}", stored)
+            changes.put(f"partitions/pt_1/keys/{key}", r.NamedKey(key, 1))
+            changes.put(f"partitions/pt_1/keys/{key}/1", stored)
 
     def make(lane: str) -> Operator:
         return Operator(

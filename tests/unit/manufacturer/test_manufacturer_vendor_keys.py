@@ -1,6 +1,7 @@
 """GET and POST /v1/vendor-keys: which vendor keys are listed, and for whom."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from manufacturer.store import Store
 from strongroom.protocol import jws
 from strongroom.protocol.certificates import to_x5c
 from strongroom.protocol.encoding import b64u
-from strongroom.protocol.sealing import RecipientPublicKey
+from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
 from strongroom.protocol.statements import Endorsement
 from tests.support.device import Device
 
@@ -128,6 +129,66 @@ def test_a_revoked_key_stays_revoked_when_it_is_listed_again(http: Http, store: 
     post(http, device.endorse())
     services.set_vendor_key_status(store=store, key_id=device.key_id, status="revoked")
     assert post(http, device.endorse()).json["status"] == "revoked"
+
+
+@pytest.fixture
+def successor(device: Device) -> Device:
+    """The same device after its vendor key was rotated."""
+    return replace(device, vendor_key=RecipientPrivateKey.generate().public())
+
+
+def statuses(http: Http) -> dict[str, str]:
+    return {one["key_id"]: one["status"] for one in http.simulate_get("/v1/vendor-keys").json}
+
+
+def test_a_devices_new_key_retires_the_one_before(http: Http, device: Device, successor: Device) -> None:
+    post(http, device.endorse())
+    post(http, successor.endorse())
+    assert statuses(http) == {device.key_id: "retired", successor.key_id: "in-force"}
+
+
+def test_a_key_that_was_endorsed_earlier_and_is_listed_later_retires_nothing(
+    http: Http, device: Device, successor: Device, now: int
+) -> None:
+    post(http, successor.endorse())
+    assert post(http, device.endorse(issued_at=now - 60)).json["status"] == "retired"
+    assert statuses(http) == {device.key_id: "retired", successor.key_id: "in-force"}
+
+
+def test_another_devices_key_retires_nothing(http: Http, make_device: Any) -> None:
+    devices = [make_device(), make_device()]
+    for one in devices:
+        post(http, one.endorse())
+    assert statuses(http) == {one.key_id: "in-force" for one in devices}
+
+
+def test_a_single_use_key_is_seen_by_its_id_only_until_it_expires(
+    http: Http, device: Device, successor: Device, now: int
+) -> None:
+    post(http, device.endorse())
+    once = {"purpose": "single-use-vendor-key", "import_id": "imp_any", "partition": "pt_any", "owner": "any"}
+    assert post(http, successor.endorse(**once, expires_at=now + 3600)).status_code == 201
+    assert statuses(http) == {device.key_id: "in-force"}
+    assert http.simulate_get(f"/v1/vendor-keys/{successor.key_id}").json["status"] == "in-force"
+    late = replace(device, vendor_key=RecipientPrivateKey.generate().public())
+    assert post(http, late.endorse(**once, expires_at=now)).json["status"] == "retired"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"purpose": "single-use-vendor-key"}, {"expires_at": 2**31}], ids=["no expiry", "an expiry"]
+)
+def test_only_single_use_keys_have_an_expiry(http: Http, device: Device, changes: dict[str, Any]) -> None:
+    assert_refused(post(http, device.endorse(**changes)), 400, "statement-malformed")
+
+
+def test_a_register_of_before_single_use_keys_is_brought_up_to_date(
+    http: Http, store: Store, device: Device, now: int
+) -> None:
+    post(http, device.endorse())
+    with store.transaction() as register:
+        register.execute("ALTER TABLE vendor_keys DROP COLUMN expires_at")
+    hierarchy.create(store=store, now=now)
+    assert statuses(http) == {device.key_id: "in-force"}
 
 
 def test_in_production_a_development_device_is_a_stranger(

@@ -14,17 +14,30 @@ from strongroom.protocol.terms import Terms, new_salt, read_terms, terms_digest
 from tests.support.refusals import refused
 
 MOMENTS = st.none() | st.integers(0, 2**40)
-ANY = st.builds(
-    Terms,
-    salt=st.just("s" * 22),
-    key_type=st.sampled_from(KeyType),
-    usages=st.lists(st.sampled_from(Usage), min_size=1, max_size=4, unique=True),
-    authorisation=st.sampled_from(["signed", "token"]),
-    mechanisms=st.lists(st.sampled_from(Mechanism), max_size=3, unique=True),
-    not_before=MOMENTS,
-    not_after=MOMENTS,
-    translate_to=st.lists(st.text(alphabet="abc*", max_size=3), max_size=3),
-)
+
+
+@st.composite
+def any_terms(draw: st.DrawFn) -> Terms:
+    """Terms of any kind, more often than not without a contradiction."""
+    key_type = draw(st.sampled_from(KeyType))
+    fitting = [usage for usage in Usage if any(fits(one, key_type, usage) for one in Mechanism)]
+    usages = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=4, unique=True))
+    serving = [one for one in Mechanism if any(fits(one, key_type, usage) for usage in usages)]
+    mechanisms = [] if draw(st.booleans()) else draw(st.lists(st.sampled_from(serving), max_size=3, unique=True))
+    targets = st.lists(st.text(alphabet="abc*", max_size=3), max_size=3)
+    return Terms(
+        salt="s" * 22,
+        key_type=key_type,
+        usages=usages,
+        authorisation=draw(st.sampled_from(["signed", "token"])),  # type: ignore[arg-type]
+        mechanisms=mechanisms,
+        not_before=draw(MOMENTS),
+        not_after=draw(MOMENTS),
+        translate_to=draw(targets) if Usage.TRANSLATE in usages else [],
+    )
+
+
+ANY = any_terms()
 
 
 @given(ANY)

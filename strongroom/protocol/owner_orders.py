@@ -1,0 +1,43 @@
+"""What an owner orders of a key in its partition, signed with the owner credential; no officer can order it."""
+
+from typing import ClassVar, Literal
+
+from strongroom.protocol import jws
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.errors import Refused
+
+
+class KeyOrder(jws.Statement, frozen=True, kw_only=True):
+    """Destroy a key: its material is gone for good, its name and receipts stay. `version` 0: every version."""
+
+    TYP: ClassVar[str] = "strongroom.key-order"
+
+    v: Literal[1] = 1
+    order: Literal["destroy"] = "destroy"
+    partition: str
+    key: str
+    version: int
+    issued_at: int
+
+
+class VersionConsent(jws.Statement, frozen=True, kw_only=True):
+    """The owner's consent to a new version whose terms are looser than those before: to exactly this import."""
+
+    TYP: ClassVar[str] = "strongroom.version-consent"
+
+    v: Literal[1] = 1
+    partition: str
+    import_id: str
+    name: str
+    version: int
+    terms_digest: str
+    issued_at: int
+
+
+def check_owner(token: str, kind: type[jws.S], owners: list[PublicCredential]) -> jws.S:
+    """The statement, if an owner in force signed it. Raises `Refused("not-the-owner" | "signature-invalid")`."""
+    signer = jws.signer(token)
+    owner = next((one for one in owners if one.fingerprint == signer), None)
+    if owner is None:
+        raise Refused("not-the-owner")
+    return jws.verify(token, kind, owner.public_key())
