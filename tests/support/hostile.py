@@ -20,10 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol import commands as c
 from strongroom.protocol import jws
-from strongroom.protocol.encoding import b64u, digest
+from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import Parameters
-from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Endorsement, Receipt, ValidationStatement
 from tests.support.maker import PROVIDER
 from tests.support.sealed import SealedDevice
@@ -104,12 +103,13 @@ class HostilePortal:
 
     def vouch(self, body: Body, **changes: Any) -> ValidationStatement:
         """The provider's validator on its provider key, before it signs; `changes` are its lies."""
-        says = jws.read_unverified(self.published().provider_keys[0], Endorsement)
+        published = [jws.read_unverified(one, Endorsement) for one in self.published().provider_keys]
+        says = next((one for one in published if one.key_id == body.get("key_id")), published[0])
         statement = ValidationStatement(
             validator=PROVIDER,
             subject="provider-key",
             key_id=body["key_id"],
-            public_key_digest=digest(RecipientPublicKey.from_text(says.public_key).raw),
+            public_key_digest=digest(from_b64u(says.public_key)),
             device=says.device,
             device_status="in-force",
             provider=PROVIDER,
