@@ -173,7 +173,7 @@ class Simulator:
                         return key, device
         elif self.vendor_key.public().key_id("vk_") == key_id:
             return self.vendor_key, self.device_id
-        elif key_id in self.listed:
+        elif key_id in self.listed and key_id in self.single_use:
             return self.single_use[key_id], self.device_id
         return None, ""
 
