@@ -108,7 +108,7 @@ class Simulator:
     session: str = "session-1"
     lies: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     forgeries: dict[str, Authority] = field(default_factory=dict)
-    answers: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    answers: dict[str, Callable[[], Any]] = field(default_factory=dict)
     """Routes (`METHOD path`) that are answered otherwise than they should be."""
     opened: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     """What the device unwrapped, by key name: (material, terms)."""
