@@ -28,6 +28,7 @@ _FILES = {
     "logs": "logs",
     "hsm": "the HSM's sealed state",
     "manufacturer": "the manufacturer's store",
+    "validator": "the validator's store",
 }
 
 

@@ -1,5 +1,6 @@
 """`keys`: what is in the partition, and the owner's orders on it."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -68,8 +69,8 @@ def keys_destroy(
 ) -> None:
     """Destroy a key on the owner's signature: its material is gone for ever, its name and receipts stay."""
     what = f"version {version} of {name}" if version else f"{name}, all versions"
-    if not yes and not typer.confirm(f"Destroy {what}? There is no way back", err=True):
-        raise Refused("configuration", "nothing was destroyed")
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Destroy {what}? There is no way back", err=True)):
+        raise Refused("configuration", "nothing was destroyed: it takes a yes, or --yes")
     with connected() as connection:
         states = orders.destroy(connection, name, prompts.now(), version)
     rows = [{"version": number, "state": state} for number, state in sorted(states.items())]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Literal
@@ -24,10 +24,9 @@ _REWRAP = {"vendor-key-unknown", "provider-key-unknown"}
 _STOP = {
     "unauthenticated", "token-expired", "forbidden", "throttled", "configuration", "device-not-listed",
     "access-denied", "wrong-tenant", "hsm-sealed", "hsm-unreachable", "hsm-wrong-state", "log-unwritable",
-    "unavailable", "validation-failed", "owner-mismatch", "nonce-mismatch", "stale", "access-list-conflict",
-    "certificate-invalid", "not-the-owner", "suite-unsupported", "transport-insecure", "development-refused",
+    "unavailable", "suite-unsupported", "transport-insecure", "development-refused",
 }  # fmt: skip
-"""What is no single key's fault: going on would fail for every other key too, or must not happen."""
+"""What is no single key's fault: going on would fail for every other key too. So does a validation that fails."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,7 +67,7 @@ def run(
     *,
     passphrase: bytes | None = None,
     workers: int = WORKERS,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Import what the journal does not say is imported; yields each result as it comes.
 
     A key that is refused never stops the others. Raises `Refused` where no other could succeed either: run it again
@@ -106,6 +105,10 @@ def _recorded(journal: Journal, result: Result) -> Result:
     return result
 
 
+class NotTrusted(Refused):
+    """A validation failed: nothing is encrypted any more."""
+
+
 class _SharedTrust:
     """One validation for all workers, renewed before it is too old, or where a key was retired meanwhile."""
 
@@ -116,18 +119,24 @@ class _SharedTrust:
         self._evidence: Evidence | None = None
         self._until = 0.0
 
-    def evidence(self) -> Evidence | None:
-        """None where each import needs a validation of its own, over a vendor key of its own."""
+    def evidence(self) -> Evidence:
+        """What was validated for all; or for one, where each import needs a vendor key of its own."""
         if self.route.single_use:
-            return None
+            return self._validate()
         with self._lock:
             if self._evidence is None or time.monotonic() >= self._until:
-                partition = self.connection.home.partition()
-                self._evidence = trust.validate(self.connection, int(time.time()), partition, self.route)
+                self._evidence = self._validate()
                 self._until = time.monotonic() + TRUST_SECONDS
             return self._evidence
 
-    def forget(self, seen: Evidence | None) -> None:
+    def _validate(self) -> Evidence:
+        try:
+            partition = self.connection.home.partition()
+            return trust.validate(self.connection, int(time.time()), partition, self.route)
+        except Refused as refusal:
+            raise NotTrusted(refusal.code, refusal.detail) from None
+
+    def forget(self, seen: Evidence) -> None:
         """The keys in `seen` are in force no more."""
         with self._lock:
             if self._evidence is seen:
@@ -141,7 +150,7 @@ def _import(shared: _SharedTrust, item: Item, passphrase: bytes | None) -> Resul
         material = item.settings.read(item.file, passphrase)
         key_id = _settled(shared.connection, item, material) or _send(shared, item, material)
     except Refused as refusal:
-        if refusal.code in _STOP and refusal is not item.problem:
+        if isinstance(refusal, NotTrusted) or (refusal.code in _STOP and refusal is not item.problem):
             raise
         return Result(name=item.name, status="refused", code=refusal.code, detail=refusal.detail)
     except OSError as error:
@@ -171,7 +180,7 @@ def _settled(connection: Connection, item: Item, material: Material) -> str:
 def _send(shared: _SharedTrust, item: Item, material: Material) -> str:
     """Seal and send; once more where a key was retired between validation and arrival."""
 
-    def once(evidence: Evidence | None) -> str:
+    def once(evidence: Evidence) -> str:
         now = int(time.time())
         terms = item.settings.terms(material)
         sealed, _ = imports.prepare(

@@ -80,7 +80,9 @@ def _gather(connection: Connection, route: Route, partition: str, required: tupl
     nonce = new_nonce()
     if partition:
         path = f"partitions/{segment(partition)}"
-        access_answer = connection.portal.get(f"{path}/access", AccessAnswer)
+        answer = connection.portal.get(f"{path}/access", AccessAnswer)
+        # Who the owners are is what the signed list says, and not the portal.
+        access_answer = AccessAnswer(version=answer.version, document=answer.document)
         attestation = connection.portal.post(f"{path}/attestation", {"nonce": nonce}, _AttestationAnswer).attestation
     # 2. The keys of this route.
     published = connection.portal.get("trust", Published)

@@ -1,6 +1,7 @@
 """A key's own certificate and its chain, in the order in which the device wants them."""
 
 import base64
+import warnings
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,7 +22,8 @@ def read_certificates(data: bytes) -> list[x509.Certificate]:
         pkcs7.load_der_pkcs7_certificates,
     ):
         try:
-            return load(data)
+            with warnings.catch_warnings(action="ignore"):  # that a set is not in the order of DER
+                return load(data)
         except (ValueError, UnsupportedAlgorithm):
             continue
     raise Refused("certificate-mismatch", "the file holds no X.509 certificate in PEM, DER or PKCS#7")

@@ -108,7 +108,7 @@ class Simulator:
     session: str = "session-1"
     lies: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     forgeries: dict[str, Authority] = field(default_factory=dict)
-    answers: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    answers: dict[str, Callable[[], Any]] = field(default_factory=dict)
     """Routes (`METHOD path`) that are answered otherwise than they should be."""
     opened: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     """What the device unwrapped, by key name: (material, terms)."""
@@ -173,7 +173,7 @@ class Simulator:
                         return key, device
         elif self.vendor_key.public().key_id("vk_") == key_id:
             return self.vendor_key, self.device_id
-        elif key_id in self.listed:
+        elif key_id in self.listed and key_id in self.single_use:
             return self.single_use[key_id], self.device_id
         return None, ""
 

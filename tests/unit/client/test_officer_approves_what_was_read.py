@@ -1,16 +1,20 @@
 """An officer approves exactly the bytes that were read here; the portal's words about them count for nothing."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulator import WORLD, Simulator
+from typer.testing import CliRunner
 
+from strongroom.cli.officer import app
 from strongroom.client.connection import Connection
+from strongroom.client.home import Home
 from strongroom.officer.actions import OpenedAction, PartitionRequest, approve, define_partition, request_action, review
-from strongroom.officer.cards import CardFile, new_card, open_card
+from strongroom.officer.cards import CardFile, new_card, open_card, write_card
 from strongroom.protocol.admin_actions import (
     ActionRequest,
     AdminAction,
@@ -92,6 +96,19 @@ def test_a_rotation_is_requested_without_any_customer(
     request, by = check_request(sent["request"], [officer(SECURITY)], WORLD)
     assert (by.name, request.action, request.body) == ("security1", action_name(body), body)
     assert "partition_request" not in sent
+
+
+@pytest.mark.parametrize(
+    "what", [["rotate-provider-key"], ["rotate-vendor-key", "--suite", "HPKE-XWING"], ["pr_1", "--suite", "HPKE-XWING"]]
+)
+def test_a_suite_is_named_for_a_provider_key_and_for_nothing_else(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: list[str]
+) -> None:
+    monkeypatch.setenv("STRONGROOM_HOME", str(home.path))
+    write_card(tmp_path / "card", SECURITY)
+    result = CliRunner().invoke(app, ["request-action", *what, "--card", str(tmp_path / "card")])
+    assert isinstance(result.exception, Refused)
+    assert (result.exception.code, "--suite" in result.exception.detail) == ("malformed", True)
 
 
 def test_a_rotation_is_shown_in_words_from_its_signed_bytes() -> None:
