@@ -96,6 +96,12 @@ class HostilePortal:
     def published(self) -> c.PublishKeysReply:
         return self.device.line().call(c.PublishKeys(), c.PublishKeysReply)
 
+    def published_key(self, purpose: str) -> str:
+        """The device's endorsement of its key of the default suite."""
+        published = self.published()
+        tokens = published.vendor_keys if purpose == "vendor-key" else published.provider_keys
+        return next(one for one in tokens if jws.read_unverified(one, Endorsement).suite == "HPKE-XWING")
+
     def _trust(self, _: Body) -> Body:
         keys = self.published()
         device = {"device": keys.device, "vendor_keys": keys.vendor_keys, "provider_keys": keys.provider_keys}

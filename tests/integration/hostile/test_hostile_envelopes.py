@@ -33,10 +33,9 @@ def keys_of(client: Client) -> list[tuple[str, str]]:
 
 def recipients(portal: HostilePortal) -> tuple[RecipientPublicKey, RecipientPublicKey]:
     """Vendor key and provider key, which everyone may know."""
-    published = portal.published()
     vendor, provider = (
-        RecipientPublicKey.from_text(jws.read_unverified(one[0], Endorsement).public_key)
-        for one in (published.vendor_keys, published.provider_keys)
+        RecipientPublicKey.from_text(jws.read_unverified(portal.published_key(purpose), Endorsement).public_key)
+        for purpose in ("vendor-key", "provider-key")
     )
     return vendor, provider
 

@@ -155,7 +155,7 @@ def test_an_instruction_for_one_partition_does_not_serve_in_another(
     taken: Taken, charlie: Client, portal: HostilePortal
 ) -> None:
     charlies = charlie.import_key("payments", KeyType.EC_P256).key_id
-    assert taken.ask(taken.kept, partition=charlie.partition).code == "not-found"
+    assert taken.ask(taken.kept, partition=charlie.partition).code == "device-not-listed"
     assert taken.ask(taken.kept, partition=charlie.partition, key=charlies).code == "device-not-listed"
 
 
