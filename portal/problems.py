@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -16,6 +16,7 @@ from strongroom.protocol.errors import Refused
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
+UNKNOWN_HOST = "the Host header names no host of this portal"
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,13 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.Throttled) and wait is not None:
         extra["Retry-After"] = str(int(wait) + 1)
     return Response(document(refused), status=refused.problem.status, headers=extra, content_type=CONTENT_TYPE)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's hook for 400: problem document under /api/, page elsewhere."""
+    if request.path.startswith("/api/"):
+        return _plain(Refused("malformed", UNKNOWN_HOST if isinstance(exception, DisallowedHost) else ""))
+    return defaults.bad_request(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

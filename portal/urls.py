@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.pages.urls")),
 ]
 
+handler400 = problems.bad_request
 handler404 = problems.page_not_found
 handler500 = problems.server_error

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
@@ -12,6 +13,8 @@ class LoginThrottle(SimpleRateThrottle):
 
     scope = "login"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str:
-        name = request.data.get("username", "") if isinstance(request.data, dict) else ""
+    def get_cache_key(self, request: Request | HttpRequest, view: APIView) -> str:
+        """`request` is the page's or the API's."""
+        given = request.POST if isinstance(request, HttpRequest) else request.data
+        name = given.get("username", "") if isinstance(given, dict) else ""
         return f"login-throttle-{hashlib.sha256(str(name).encode()).hexdigest()}"

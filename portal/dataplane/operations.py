@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
+from typing import Annotated
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 import psycopg
 from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 
 from portal import problems
 from portal.dataplane.directory import Client, Directory, KeyPlace
@@ -18,6 +20,7 @@ from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
 from strongroom.protocol.mechanisms import Usage
 from tee.drivers import secure_module
+from tenants.api.media import check_media_type
 
 OPERATIONS = frozenset(Usage)
 MAX_BODY = MAX_PAYLOAD * 4 // 3 + 64 * 1024
@@ -42,7 +45,7 @@ class OperationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     payload: bytes
     mechanism: str = ""
-    version: int = 0
+    version: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
     parameters: OperationParameters = msgspec.field(default_factory=OperationParameters)
     instruction: str = ""
 
@@ -105,6 +108,8 @@ def _operate(environ: WSGIEnvironment) -> OperationAnswer:
     _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
     known = directory()
     known.start()
+    if not _is_ours(environ.get("HTTP_HOST", environ["SERVER_NAME"])):
+        raise Refused("malformed", problems.UNKNOWN_HOST)
     try:
         # 1. Which API client asks.
         client = known.client(_bearer(environ))
@@ -145,6 +150,13 @@ def _operate(environ: WSGIEnvironment) -> OperationAnswer:
     )
 
 
+@lru_cache(maxsize=64)
+def _is_ours(host: str) -> bool:
+    """As Django's own check of the Host header."""
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
 def _bearer(environ: WSGIEnvironment) -> bytes:
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token or not token.isascii():
@@ -153,22 +165,20 @@ def _bearer(environ: WSGIEnvironment) -> bytes:
 
 
 def _read(environ: WSGIEnvironment) -> OperationBody:
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        raise Refused("malformed", "no Content-Length") from None
-    if length > MAX_BODY:
+    check_media_type(environ.get("CONTENT_TYPE", ""))
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal():
+        raise Refused("malformed", "the Content-Length is no number")
+    if int(length) > MAX_BODY:
         raise Refused("too-large")
     try:
-        body = _read_body(environ["wsgi.input"].read(length))
+        body = _read_body(environ["wsgi.input"].read(int(length)))
     except msgspec.ValidationError as error:
         raise Refused("malformed", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Refused("malformed", "not JSON") from None
     if len(body.payload) > MAX_PAYLOAD:
         raise Refused("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
-    if body.version < 0:
-        raise Refused("malformed", "a version is a positive number")
     return body
 
 

@@ -39,7 +39,8 @@ class LoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         user = self.get_user()
-        if django_otp.user_has_device(user):
+        # There is none where a field cannot be read, with a zero byte in it for instance.
+        if user is not None and django_otp.user_has_device(user):
             # Remembers the last code of each authenticator, and slows guessing down.
             self.authenticator = django_otp.match_token(user, self.cleaned_data.get("otp_token", ""))
             if self.authenticator is None:

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
+from tenants.api.media import JsonParser, OnlyJson
 from tenants.authentication import Caller
 from tenants.models import Tenant
 
@@ -21,10 +22,15 @@ class ApiView(APIView):
     """A view that declares who may use which method (`tenants.permissions`)."""
 
     allowed: Mapping[str, frozenset[str] | None] = {}
+    parser_classes = [JsonParser]
+    content_negotiation_class = OnlyJson
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Raises `Refused("too-large")` before anything of the body is read."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
+        """Raises `Refused`, `too-large` or `malformed`, before anything of the body is read."""
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal():
+            raise Refused("malformed", "the Content-Length is no number")
+        if int(length) > MAX_BODY:
             raise Refused("too-large")
         super().initial(request, *args, **kwargs)
 
@@ -48,8 +54,15 @@ class ApiView(APIView):
         return self.caller.tenant
 
     def read(self, kind: type[serializers.Serializer]) -> dict[str, Any]:
-        """The body as `kind` describes it. Raises DRF's `ValidationError`, which becomes `malformed`."""
-        return _valid(kind, self.request.data)
+        """The body as `kind` describes it, with no member that it does not name.
+
+        Raises `Refused("malformed")`, or DRF's `ValidationError`, which becomes that.
+        """
+        body = self.request.data
+        unknown = body.keys() - kind().fields.keys() if isinstance(body, dict) else set()
+        if unknown:
+            raise Refused("malformed", f"there is no member {min(unknown)[:40]!r}")
+        return _valid(kind, body)
 
     def read_query(self, kind: type[serializers.Serializer]) -> dict[str, Any]:
         """The query as `kind` describes it. Raises as `read` does."""

@@ -15,8 +15,6 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from qrcode.image.svg import SvgPathImage
-from rest_framework.parsers import FormParser
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.pages.forms import CodeForm, LoginForm
@@ -33,8 +31,8 @@ class Login(auth_views.LoginView):
     authentication_form = LoginForm
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        attempt = Request(request, parsers=[FormParser()])
-        if not LoginThrottle().allow_request(attempt, APIView()):
+        # The throttle reads Django's request as well as DRF's.
+        if not LoginThrottle().allow_request(request, APIView()):  # type: ignore[arg-type]
             return render(request, self.template_name, {"form": LoginForm(request), "throttled": True}, status=429)
         return super().post(request, *args, **kwargs)
 
