@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import hsm_socket, rest
+from bench import bulk, hsm_socket, rest
 from bench.measure import Figure, Load, compare, cores, in_processes
 from bench.rig import PROJECT, Rig, stack
 
@@ -54,6 +54,10 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
         note="wrk, 16 connections, on the same cores",
     ),
     "rest.sign.p256.vs_openbao": _against_openbao,
+    "import.bulk.vs_target": lambda rig, name, runs, seconds: compare(
+        name=name, ours=bulk.ours(rig), yardstick=bulk.target, runs=runs, seconds=seconds,
+        note="8 threads of one client, over TLS, on the same cores; the target is 100 a second",
+    ),
 }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulator import PARTITION, PROVIDER, TENANT, URL, Authority, Simulator, validation_jwk
+from authorities import PARTITION, PROVIDER, TENANT, URL, Authority
+from simulator import Simulator, validation_jwk
 
 from strongroom.client import access
 from strongroom.client.connection import Connection, connect

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from authorities import PARTITION, Authority
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from simulator import PARTITION, Authority, Simulator
+from simulator import Simulator
 
 from strongroom.client import airgap, receipts
 from strongroom.client.connection import Connection

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from simulator import Authority
+from authorities import Authority
 
 from strongroom.cli import main as command
 from strongroom.cli.output import out, pairs

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from authorities import Authority
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from simulator import Authority, Simulator
+from simulator import Simulator
 
 from strongroom.client import imports, receipts
 from strongroom.client.connection import Connection

@@ -2,7 +2,8 @@
 
 import msgspec
 import pytest
-from simulator import PARTITION, Simulator
+from authorities import PARTITION
+from simulator import Simulator
 
 from strongroom.client import log
 from strongroom.client.connection import Connection

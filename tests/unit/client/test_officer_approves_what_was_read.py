@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from authorities import WORLD
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from simulator import WORLD, Simulator
+from simulator import Simulator
 from typer.testing import CliRunner
 
 from strongroom.cli.officer import app

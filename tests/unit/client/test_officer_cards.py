@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from authorities import WORLD, Authority
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from simulator import WORLD, Authority
 
 from strongroom.officer.cards import (
     CardFile,

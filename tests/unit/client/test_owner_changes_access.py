@@ -1,8 +1,9 @@
 """Only the owner changes the access list, always on top of a list that was verified."""
 
 import pytest
+from authorities import PARTITION
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from simulator import PARTITION, Simulator
+from simulator import Simulator
 
 from strongroom.client import access
 from strongroom.client.connection import Connection

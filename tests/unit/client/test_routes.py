@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from authorities import PARTITION
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from simulator import PARTITION, Simulator
+from simulator import Simulator
 
 from strongroom.client import imports
 from strongroom.client.connection import Connection

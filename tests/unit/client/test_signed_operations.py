@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from authorities import PARTITION
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from simulator import PARTITION, Simulator
+from simulator import Simulator
 
 from strongroom.client import imports
 from strongroom.client.connection import Connection

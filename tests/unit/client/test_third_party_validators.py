@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from authorities import PARTITION, Authority
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from simulator import PARTITION, Authority, Simulator
+from simulator import Simulator
 
 from strongroom.client import validators
 from strongroom.client.connection import Connection

@@ -1,4 +1,4 @@
-"""A statement is read before it is verified only to choose a key; whatever is sent, it ends in a refusal or a value."""
+"""What is read of a statement before it is verified ends in a value or a refusal, whatever was sent."""
 
 import base64
 
