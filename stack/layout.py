@@ -88,11 +88,14 @@ class State:
         return self.folder(f"customers/{slug}")
 
     def prepare(self) -> None:
-        """Make the state and its runtime folder. Raises `StackError` where the folder is somebody else's."""
+        """Make the state. Raises `StackError` where the folder is somebody else's."""
         if self.root.is_dir() and any(self.root.iterdir()) and not self.lock.exists():
             raise StackError(f"{self.root} is not empty and no Strongroom state. Choose another folder with --state.")
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.lock.touch(mode=0o600)
+
+    def make_runtime(self) -> None:
+        """The runtime folder, nobody else's. Raises `StackError` where somebody else was there first."""
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         found = self.runtime.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:

@@ -14,7 +14,7 @@ from stack.access import write_access
 from stack.layout import PROJECT, StackError, State
 from stack.narration import say
 from stack.processes import Identity, alive, send, tie_to_parent
-from stack.run import Run, clear_leftovers, myself, read_run, take_lock, write_run
+from stack.run import Run, clear_leftovers, myself, read_run, remove_runtime, take_lock, write_run
 from stack.secrets import make_provider_secrets
 from stack.services import addresses, units
 from stack.supervisor import Supervisor
@@ -64,6 +64,7 @@ def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
             os.write(ready_fd, b"ready\n")
             os.close(ready_fd)
 
+    state.make_runtime()
     supervisor = Supervisor(state, units(state, where), say=say, changed=changed, on_ready=ready)
     try:
         supervisor.run()
@@ -72,6 +73,7 @@ def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
         record(status="stopping")
         state.access_file.unlink(missing_ok=True)
         supervisor.stop()
+        remove_runtime(state)
         lock.close()
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import IO, Literal
@@ -64,12 +65,16 @@ def clear_leftovers(state: State) -> int:
     run = read_run(state)
     recorded = list(run.processes.values()) if run else []
     count = end([*recorded, *marked(str(state.runtime))], patience=8)
-    for folder in (state.runtime, state.postgres_runtime):
-        if folder.is_dir():
-            for path in folder.iterdir():
-                path.unlink()
+    remove_runtime(state)
     _clear_postmaster(state.root / "postgres")
     return count
+
+
+def remove_runtime(state: State) -> None:
+    """Remove the runtime folders with the sockets that nobody serves any more."""
+    for folder in (state.runtime, state.postgres_runtime):
+        if folder.is_dir():
+            shutil.rmtree(folder)
 
 
 def myself() -> Identity:

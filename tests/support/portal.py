@@ -31,7 +31,7 @@ VALIDATION_KEY = Ed25519PrivateKey.generate()
 def running_servers(state: State) -> Iterator[None]:
     """Embedded PostgreSQL with its database, and Valkey."""
     state.prepare()
-    state.lock.touch()
+    state.make_runtime()
     postgres.make_cluster(state)
     user = postgres.system_user()
     processes = [
