@@ -2,6 +2,8 @@
 
 import base64
 import os
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,8 +66,19 @@ def test_it_says_how_much_it_read_and_what_it_could_not() -> None:
     assert (result.places, result.size, result.refused) == (1, 5, 1)
 
 
-def test_it_looks_into_files_and_into_memory(tmp_path: Path) -> None:
+def test_it_looks_into_every_file_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "file").write_bytes(SECRET)
-    found = search([*files("files", tmp_path), memory("memory", os.getpid(), set())], WANTED)
-    assert {one.name: one.found for one in found} == {"files": {"key"}, "memory": {"key"}}
+    assert search(files("files", tmp_path), WANTED)[0].found == {"key"}
+
+
+def test_it_looks_into_the_memory_of_a_process() -> None:
+    hold = "import sys; held = sys.stdin.buffer.read(32); print(flush=True); sys.stdin.buffer.read()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(SECRET)
+        process.stdin.flush()
+        process.stdout.readline()
+        assert search([memory("memory", process.pid, set())], WANTED)[0].found == {"key"}
+        process.stdin.close()
