@@ -1,7 +1,25 @@
-"""How the API's description (OpenAPI) names the authentication scheme."""
+"""How the API describes itself (OpenAPI): a method's docstring is its text, `allowed` says for whom it is."""
+
+from http import HTTPStatus
+from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import AllowAny
+
+from portal.problems import CONTENT_TYPE, document, headers
+from strongroom.protocol.errors import CATALOGUE, Refused
+from tenants.permissions import ADMINS, ANYONE_KNOWN, CLIENT, PEOPLE
+
+PATH_PARAMETERS = {
+    "reference": "The key's name or its id. A name that several partitions use is refused: use the id.",
+    "partition_id": "The partition's id.",
+    "client_id": "The API client's id.",
+    "token_key": "The beginning of the token, as `token_key` in the answer that it was made in.",
+    "fingerprint": "The fingerprint (thumbprint) of the device's credential.",
+    "import_id": "The import's id, which its header names.",
+    "action_id": "The action's number.",
+}
 
 
 class BearerTokenScheme(OpenApiAuthenticationExtension):
@@ -11,3 +29,94 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "description": "An API client's token, or a person's (login)."}
+
+
+class Description(AutoSchema):
+    """The first line of a method's docstring is its summary, the rest its description."""
+
+    def get_summary(self) -> str:
+        return self._documented()[0].removesuffix(".")
+
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular's own
+        return "\n\n".join(part for part in (self._documented()[1], self._for_whom()) if part)
+
+    def _documented(self) -> tuple[str, str]:
+        summary, _, rest = str(super().get_description()).partition("\n")
+        return summary, rest.strip()
+
+    def _for_whom(self) -> str:
+        if AllowAny in self.view.permission_classes:
+            return "For anyone, without a token."
+        allowed = getattr(self.view, "allowed", {})
+        if not allowed:  # an officers' view, whose roles are no tenant's
+            return "For officers of the provider."
+        roles = allowed[self.method]
+        if roles is ANYONE_KNOWN:
+            return "For anyone with a token."
+        known = (
+            (CLIENT, "API clients"),
+            (PEOPLE, "everyone of the tenant"),
+            (ADMINS, "owners and admins of the tenant"),
+        )
+        named = [name for some, name in known if some <= roles]
+        return f"For {' and '.join(named[:2])}."
+
+
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """What holds for all operations alike (a hook of drf-spectacular): problems, path parameters, strict bodies."""
+    components = result["components"]
+    components["schemas"]["Problem"] = _problem_schema()
+    components["responses"] = {f"Problem{status}": _problem(status) for status in _statuses()}
+    operations = [operation for path in result["paths"].values() for operation in path.values()]
+    for operation in operations:
+        for status in _problems_of(operation):
+            operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path" and parameter["name"] in PATH_PARAMETERS:
+                parameter["description"] = PATH_PARAMETERS[parameter["name"]]
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            components["schemas"][media["schema"]["$ref"].rpartition("/")[2]]["additionalProperties"] = False
+    return result
+
+
+def _problems_of(operation: dict[str, Any]) -> list[int]:
+    """The problems that an operation can answer with. A login is the one that is throttled here."""
+    is_login = operation["operationId"].startswith("login")
+    needs_token = {"BearerToken": []} in operation.get("security", [])
+    found = [400, 500, 503]
+    found += [401, 403, 404, 409] if needs_token else []
+    found += [413, 415] if "requestBody" in operation else []
+    found += [401, 429] if is_login else []
+    return sorted(found)
+
+
+def _statuses() -> list[int]:
+    return sorted({problem.status for problem in CATALOGUE.values()})
+
+
+def _problem(status: int) -> dict[str, Any]:
+    codes = {code: problem for code, problem in CATALOGUE.items() if problem.status == status}
+    described = "\n".join(f"- `{code}`: {problem.sentence}" for code, problem in codes.items())
+    first = Refused(next(iter(codes)))
+    return {
+        "description": f"{HTTPStatus(status).phrase}. The `code` says which:\n\n{described}",
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": document(first)}},
+        "headers": {name: {"schema": {"type": "string"}, "example": value} for name, value in headers(first).items()},
+    }
+
+
+def _problem_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "description": "Problem details (RFC 9457). Rely on `code`: it is never renamed.",
+        "properties": {
+            "type": {**text, "format": "uri", "description": "`urn:strongroom:error:` and the code."},
+            "title": {**text, "description": "What to do about it; the same for each code."},
+            "status": {"type": "integer"},
+            "detail": {**text, "description": "What was wrong this time, if there is more to say."},
+            "code": {**text, "enum": sorted(CATALOGUE)},
+            "session": {**text, "description": "With `session-stale`: the session that is in force."},
+        },
+        "required": ["type", "title", "status", "detail", "code"],
+    }

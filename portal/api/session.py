@@ -1,7 +1,7 @@
 """Login and logout of people, and who a token speaks for."""
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -44,8 +44,34 @@ class Login(ApiView):
     permission_classes = [AllowAny]
     throttle_classes = [LoginThrottle]
 
-    @extend_schema(request=LoginIn, responses=LoginOut, auth=[])
+    @extend_schema(
+        request=LoginIn,
+        responses=LoginOut,
+        auth=[],
+        examples=[
+            OpenApiExample(
+                "Login",
+                {"username": "alice", "password": "correct horse battery staple", "otp": "492039"},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "A person of a tenant",
+                {
+                    "token": "str_…",
+                    "expiry": "2026-01-31T12:15:00Z",
+                    "username": "alice",
+                    "tenant": "acme",
+                    "officer_class": None,
+                },
+                response_only=True,
+            ),
+        ],
+    )
     def post(self, request: Request) -> Response:
+        """Log a person in.
+
+        The token is good for 15 minutes. A one-time code serves once. A wrong name, password or code is answered alike.
+        """
         token, plaintext, user, tenant = sessions.open_session(**self.read(LoginIn))
         return Response(
             {
@@ -63,6 +89,7 @@ class Logout(ApiView):
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
+        """End the token that is used."""
         sessions.close_session(caller=self.caller)
         return Response(status=204)
 
@@ -72,6 +99,7 @@ class Whoami(ApiView):
 
     @extend_schema(responses=WhoamiOut)
     def get(self, request: Request) -> Response:
+        """Whom the token speaks for."""
         caller = self.caller
         is_client = caller.user.kind == User.Kind.SERVICE
         return Response(

@@ -46,7 +46,10 @@ class Log(ApiView):
 
     @extend_schema(parameters=[LogQuery], responses=LogOut)
     def get(self, request: Request, partition_id: str) -> Response:
-        """Entries of the partition: of one `lane` those after number `after`, or the first ones of all lanes."""
+        """Entries of the partition's log.
+
+        Of one `lane` those after number `after`, or the first ones of all lanes. Check them against a checkpoint.
+        """
         query = LogQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         partition = defined_partition(tenant=self.tenant, partition_id=partition_id)
@@ -67,7 +70,10 @@ class Checkpoint(ApiView):
 
     @extend_schema(request=CheckpointIn, responses=CheckpointOut)
     def post(self, request: Request, partition_id: str) -> Response:
-        """The device's signed count and head of every lane; the copy holds all that it counts when this answers."""
+        """The device's signed count and head of every lane.
+
+        When this answers, the log holds all that it counts.
+        """
         nonce = self.read(CheckpointIn)["nonce"]
         partition = defined_partition(tenant=self.tenant, partition_id=partition_id)
         command = MakeCheckpoint(partition=str(partition.partition_id), nonce=nonce)

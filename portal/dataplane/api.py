@@ -1,12 +1,11 @@
 """Operations in the API's description. They are served before Django is reached (`portal.wsgi`)."""
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.dataplane.operations import MAX_BODY
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import Mechanism, Usage
 from tenants.api.base import ApiView
@@ -44,17 +43,34 @@ class OperationOut(serializers.Serializer):
     mechanism = serializers.CharField()
 
 
+_KEY = {"key_id": "key_…", "version": 1, "mechanism": "ECDSA-SHA256"}
+EXAMPLES = [
+    OpenApiExample("sign, hash", {"payload": "YSBjb250cmFjdA=="}, request_only=True),
+    OpenApiExample("verify", {"payload": "YSBjb250cmFjdA==", "parameters": {"signature": "MEUC…"}}, request_only=True),
+    OpenApiExample("encrypt, decrypt", {"payload": "YQ==", "parameters": {"aad": "aW52b2ljZQ=="}}, request_only=True),
+    OpenApiExample("translate", {"payload": "YQ==", "parameters": {"target": "archive"}}, request_only=True),
+    OpenApiExample("a key in signed mode", {"payload": "YQ==", "instruction": "eyJ…"}, request_only=True),
+    OpenApiExample("a result", {"result": "MEUC…", **_KEY}, response_only=True),
+    OpenApiExample("verified", {"valid": True, **_KEY}, response_only=True),
+]
+
+
 class Operation(ApiView):
     allowed = {"POST": CLIENT}
 
     @extend_schema(
-        summary="Use a key",
-        description=f"The body is at most {MAX_BODY} bytes.",
+        operation_id="keys_operate",
         parameters=[OpenApiParameter("operation", str, "path", enum=list(Usage))],
         request=OperationIn,
         responses=OperationOut,
+        examples=EXAMPLES,
     )
     def post(self, request: Request, reference: str, operation: str) -> Response:
+        """Use a key.
+
+        `payload` is the message, plaintext or ciphertext in base64. A signature to verify, and what else a mechanism
+        takes, is in `parameters`. A key in `signed` mode takes an `instruction` that a client device signed.
+        """
         raise Refused("not-found")
 
 

@@ -43,12 +43,15 @@ class World(OfficerView):
 class Actions(OfficerView):
     @extend_schema(responses=shapes.ActionOut(many=True), tags=["officer"])
     def get(self, request: Request) -> Response:
-        """All administrative actions, newest first."""
+        """The newest administrative actions, at most 500."""
         return Response(shapes.ActionOut(selectors.actions()[:500], many=True).data)
 
     @extend_schema(request=shapes.OpenActionIn, responses={201: shapes.ActionOut}, tags=["officer"])
     def post(self, request: Request) -> Response:
-        """Have the device open an action on a request that the caller's card signed."""
+        """Open an administrative action.
+
+        `request` is an `ActionRequest` that the caller's own card signed. `action` in the answer is what to approve.
+        """
         action = services.open_action(officer=self.officer, **self.read(shapes.OpenActionIn))
         return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
 
@@ -63,7 +66,11 @@ class Action(OfficerView):
 class Approvals(OfficerView):
     @extend_schema(request=shapes.ApprovalIn, responses={201: shapes.ActionOut}, tags=["officer"])
     def post(self, request: Request, action_id: int) -> Response:
-        """Give an approval. When enough are collected the device is asked to execute: see `state` and `result`."""
+        """Approve an action.
+
+        `approval` is signed by the caller's own card. When enough are collected the device is asked to execute: see
+        `state` and `result`.
+        """
         action = services.add_approval(officer=self.officer, action_id=action_id, **self.read(shapes.ApprovalIn))
         return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
 
@@ -78,7 +85,10 @@ class Unseal(OfficerView):
 class UnsealBegin(OfficerView):
     @extend_schema(request=shapes.UnsealBeginIn, responses=shapes.UnsealBeginOut, tags=["officer"])
     def post(self, request: Request) -> Response:
-        """A fresh unseal key of the device, endorsed over the officer's nonce."""
+        """Have the device make an unseal key.
+
+        It is endorsed by the device over the officer's nonce.
+        """
         endorsement = unsealing.begin(officer=self.officer, **self.read(shapes.UnsealBeginIn))
         return Response({"endorsement": endorsement})
 
@@ -86,6 +96,9 @@ class UnsealBegin(OfficerView):
 class UnsealParts(OfficerView):
     @extend_schema(request=shapes.UnsealPartIn, responses=shapes.UnsealOut, tags=["officer"])
     def post(self, request: Request) -> Response:
-        """Give the part of the caller's own card, sealed to the unseal key."""
+        """Give an unseal part.
+
+        It is that of the caller's own card, sealed to the unseal key.
+        """
         given = unsealing.give_part(officer=self.officer, **self.read(shapes.UnsealPartIn))
         return Response(msgspec.to_builtins(given))

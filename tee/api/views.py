@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,7 +45,10 @@ class Public(ApiView):
 class Trust(Public):
     @extend_schema(responses=TrustOut, auth=[])
     def get(self, request: Request) -> Response:
-        """Devices with their endorsed keys, and the engine's keys: check all of it before relying on it."""
+        """The devices with their endorsed keys, and the engine's keys.
+
+        Check all of it against the manufacturer's root before relying on it: the provider only passes it on.
+        """
         devices = selectors.trust()
         world = devices[0]["world"] if devices else ""
         trust = {"world": world, "devices": devices, "engine_keys": selectors.engine_keys()}
@@ -55,7 +58,10 @@ class Trust(Public):
 class Validation(Public):
     @extend_schema(request=ValidationIn, responses=ValidationOut, auth=[])
     def post(self, request: Request) -> Response:
-        """The provider's signed word on a provider key."""
+        """The provider's signed word on a provider key.
+
+        The statement holds your nonce and says whether the key is in force, retired or unknown.
+        """
         return Response({"statement": validation.validate_provider_key(**self.read(ValidationIn))})
 
 
@@ -64,7 +70,10 @@ class Attestation(ApiView):
 
     @extend_schema(request=NonceIn, responses=AttestationOut)
     def post(self, request: Request, partition_id: str) -> Response:
-        """The device's attestation of a partition, over your nonce."""
+        """The device's attestation of a partition, over your nonce.
+
+        It is signed by the device and names the partition's owners, the access list in force and the last checkpoint.
+        """
         token = selectors.attestation(tenant=self.tenant, partition_id=partition_id, **self.read(NonceIn))
         return Response({"attestation": token})
 
@@ -74,12 +83,18 @@ class Access(ApiView):
 
     @extend_schema(responses=AccessOut)
     def get(self, request: Request, partition_id: str) -> Response:
-        """The access list in force."""
+        """The access list in force.
+
+        `document` is empty before the first one. The device's owners are those in `owners`.
+        """
         return Response(selectors.access_list(tenant=self.tenant, partition_id=partition_id))
 
     @extend_schema(request=AccessIn, responses=AccessOut)
     def put(self, request: Request, partition_id: str) -> Response:
-        """A new access list, signed by an owner."""
+        """Put a new access list in force.
+
+        `document` is an `AccessList` of the next version, signed by an owner: the device checks it.
+        """
         services.update_access(
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(AccessIn)
         )
@@ -91,7 +106,10 @@ class SingleUseKeys(ApiView):
 
     @extend_schema(request=SingleUseKeyIn, responses={201: SingleUseKeyOut})
     def post(self, request: Request, partition_id: str) -> Response:
-        """A vendor key of suite RSA-AES-KWP for one import, endorsed by the device."""
+        """Have the device make a vendor key for one import.
+
+        It is of suite RSA-AES-KWP, endorsed by the device, and gone after use or an hour.
+        """
         endorsement = services.make_single_use_key(
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(SingleUseKeyIn)
         )
@@ -101,9 +119,23 @@ class SingleUseKeys(ApiView):
 class Imports(ApiView):
     allowed = {"POST": CLIENT | ADMINS}
 
-    @extend_schema(request=ImportIn, responses={200: ImportOut, 201: ImportOut})
+    @extend_schema(
+        request=ImportIn,
+        responses={200: ImportOut, 201: ImportOut},
+        examples=[
+            OpenApiExample(
+                "What `strongroom import` sends",
+                {"partition": "pt_…", "header": "eyJ…", "material": "c2VhbGVk…", "terms": "c2VhbGVk…"},
+                request_only=True,
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
-        """Import a key. The same header again gets the same answer."""
+        """Import a key.
+
+        `header` is the signed header, `material` and `terms` what was sealed under it. The same header again gets the
+        same answer, with 200. Verify the receipt: the device's signed word that it holds the key under these terms.
+        """
         body = self.read(ImportIn)
         partition_id, consent = body.pop("partition"), body.pop("consent")
         row, new = imports.import_key(
@@ -122,7 +154,10 @@ class Import(ApiView):
 
     @extend_schema(responses=ImportOut)
     def get(self, request: Request, import_id: str) -> Response:
-        """What has become of an import."""
+        """What has become of an import.
+
+        After a failure on the way it is `received` until the device has been asked, then `complete` or `failed`.
+        """
         row = selectors.find_import(tenant=self.tenant, import_id=import_id)
         return Response(_import_out(imports.settle(row)))
 
@@ -132,7 +167,10 @@ class Keys(ApiView):
 
     @extend_schema(responses=KeyOut(many=True))
     def get(self, request: Request) -> Response:
-        """The newest version of each key."""
+        """The keys, each with its newest version.
+
+        The state is the device's, at most half a minute old.
+        """
         return Response(KeyOut(selectors.keys(tenant=self.tenant), many=True).data)
 
 
@@ -141,7 +179,7 @@ class Key(ApiView):
 
     @extend_schema(responses=KeyOut)
     def get(self, request: Request, reference: str) -> Response:
-        """The newest version of a key."""
+        """A key, with its newest version."""
         return Response(KeyOut(selectors.key(tenant=self.tenant, reference=reference)).data)
 
 
@@ -150,7 +188,10 @@ class Receipt(ApiView):
 
     @extend_schema(parameters=[VersionIn], responses=ReceiptOut)
     def get(self, request: Request, reference: str) -> Response:
-        """The signed receipt of a version, or of the newest."""
+        """The signed receipt of a key's version.
+
+        Of the newest one, unless the query says otherwise.
+        """
         key = selectors.key(tenant=self.tenant, reference=reference, **self.read_query(VersionIn))
         return Response({"receipt": key.receipt})
 
@@ -160,7 +201,7 @@ class Versions(ApiView):
 
     @extend_schema(responses=VersionOut(many=True))
     def get(self, request: Request, reference: str) -> Response:
-        """All versions of a key, oldest first."""
+        """The versions of a key, oldest first."""
         return Response(VersionOut(selectors.versions(tenant=self.tenant, reference=reference), many=True).data)
 
 
@@ -169,7 +210,10 @@ class Order(ApiView):
 
     @extend_schema(request=OrderIn, responses=OrderOut)
     def post(self, request: Request, reference: str) -> Response:
-        """Carry out what an owner has signed: destroy a key or a version of it."""
+        """Destroy a key or a version of it, as an owner has ordered.
+
+        `order` is the owner's signed `KeyOrder`: the device checks it. There is no way back.
+        """
         states = services.order_key(
             tenant=self.tenant, reference=reference, actor=self.caller.user.username, **self.read(OrderIn)
         )
@@ -181,7 +225,10 @@ class Session(ApiView):
 
     @extend_schema(parameters=[OpenApiParameter("partition", str, required=True)], responses=SessionOut)
     def get(self, request: Request) -> Response:
-        """The device's session, which a signed instruction names."""
+        """The device's session, which a signed instruction names.
+
+        It changes when the device starts again.
+        """
         reply = selectors.session(tenant=self.tenant, partition_id=request.query_params.get("partition", ""))
         return Response({"session": reply.session, "device": reply.device})
 

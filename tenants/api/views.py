@@ -1,6 +1,6 @@
 """Client devices, API clients with their tokens, and partitions of the caller's tenant."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,10 +26,15 @@ class Devices(ApiView):
 
     @extend_schema(responses=DeviceOut(many=True))
     def get(self, request: Request) -> Response:
+        """The client devices, oldest first."""
         return Response([device_out(one) for one in selectors.devices(tenant=self.tenant)])
 
     @extend_schema(request=NewDevice, responses={201: DeviceOut})
     def post(self, request: Request) -> Response:
+        """Enrol a client device.
+
+        It may do nothing until an owner puts it on a partition's access list: see `next_step`.
+        """
         device = services.enrol_device(tenant=self.tenant, actor=self.caller.user.username, **self.read(NewDevice))
         return Response(device_out(device, new=True), status=201)
 
@@ -39,6 +44,10 @@ class Device(ApiView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, fingerprint: str) -> Response:
+        """Remove a client device.
+
+        It stays on the access list until an owner takes it off there.
+        """
         services.remove_device(tenant=self.tenant, fingerprint=fingerprint, actor=self.caller.user.username)
         return Response(status=204)
 
@@ -48,10 +57,19 @@ class Clients(ApiView):
 
     @extend_schema(responses=ClientOut(many=True))
     def get(self, request: Request) -> Response:
+        """The API clients, oldest first."""
         return Response([client_out(one) for one in selectors.clients(tenant=self.tenant)])
 
-    @extend_schema(request=NewClient, responses={201: ClientOut})
+    @extend_schema(
+        request=NewClient,
+        responses={201: ClientOut},
+        examples=[OpenApiExample("A client", {"name": "billing"}, request_only=True)],
+    )
     def post(self, request: Request) -> Response:
+        """Make an API client.
+
+        It has no token yet, and may do nothing until an owner puts it on a partition's access list: see `next_step`.
+        """
         client = services.create_client(tenant=self.tenant, actor=self.caller.user.username, **self.read(NewClient))
         return Response(client_out(client, new=True), status=201)
 
@@ -61,6 +79,10 @@ class Client(ApiView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, client_id: str) -> Response:
+        """Remove an API client.
+
+        Its tokens are refused within a second.
+        """
         services.revoke_client(tenant=self.tenant, client_id=client_id, actor=self.caller.user.username)
         return Response(status=204)
 
@@ -68,8 +90,23 @@ class Client(ApiView):
 class Tokens(ApiView):
     allowed = {"POST": ADMINS}
 
-    @extend_schema(request=NewToken, responses={201: TokenOut})
+    @extend_schema(
+        request=NewToken,
+        responses={201: TokenOut},
+        examples=[
+            OpenApiExample("For a quarter", {"days": 90}, request_only=True),
+            OpenApiExample(
+                "A token",
+                {"token": "str_…", "token_key": "str_Zx81kQ2m", "expiry": "2026-04-30T12:00:00Z"},
+                response_only=True,
+            ),
+        ],
+    )
     def post(self, request: Request, client_id: str) -> Response:
+        """Make a token for an API client.
+
+        It is shown this once, in this answer.
+        """
         token, plaintext = services.create_token(
             tenant=self.tenant, client_id=client_id, actor=self.caller.user.username, **self.read(NewToken)
         )
@@ -82,6 +119,10 @@ class Token(ApiView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, client_id: str, token_key: str) -> Response:
+        """Revoke a token.
+
+        It is refused within a second.
+        """
         services.revoke_token(
             tenant=self.tenant, client_id=client_id, token_key=token_key, actor=self.caller.user.username
         )
@@ -93,10 +134,15 @@ class Partitions(ApiView):
 
     @extend_schema(responses=PartitionOut(many=True))
     def get(self, request: Request) -> Response:
+        """The partitions, oldest first, with those that are only asked for."""
         return Response(PartitionOut(selectors.partitions(tenant=self.tenant), many=True).data)
 
     @extend_schema(request=NewPartition, responses={201: PartitionOut})
     def post(self, request: Request) -> Response:
+        """Ask for a partition.
+
+        It belongs to `owner` for ever. The provider's officers define it: until then its status is `requested`.
+        """
         partition = services.request_partition(
             tenant=self.tenant, actor=self.caller.user.username, **self.read(NewPartition)
         )
@@ -108,4 +154,5 @@ class Partition(ApiView):
 
     @extend_schema(responses=PartitionOut)
     def get(self, request: Request, partition_id: str) -> Response:
+        """A partition, by its id or its request's."""
         return Response(PartitionOut(selectors.partition(tenant=self.tenant, reference=partition_id)).data)

@@ -1,9 +1,14 @@
 """Errors at the edge: one document, whatever went wrong."""
 
+import re
+from typing import Any
+
 import httpx
 import pytest
 
 from tests.support.portal import Browser, Organisation, code_of
+
+CODES = re.compile(r"^- `([a-z-]+)`:", re.MULTILINE)
 
 
 def test_an_unknown_path_under_api_is_a_problem_document(stranger: Browser) -> None:
@@ -93,6 +98,41 @@ def test_the_description_names_every_path_of_the_contract(stranger: Browser) -> 
         if line.startswith(("| GET", "| POST", "| PUT", "| DELETE")):
             for name in line.split("|")[1].split("`")[1::2]:
                 assert _plain(name.partition("?")[0]) in paths, name
+
+
+def described(stranger: Browser) -> dict[str, Any]:
+    return stranger.get("http://localhost/api/schema/?format=json").json()
+
+
+def test_every_operation_is_described_for_whoever_calls_it(stranger: Browser) -> None:
+    operations = [one for path in described(stranger)["paths"].values() for one in path.values()]
+    summaries = [one["summary"] for one in operations]
+    assert len(set(summaries)) == len(summaries) > 35
+    assert all("\n" not in one and len(one) < 80 and not one.endswith(".") for one in summaries)
+    # For whom it is, and nothing of the inside.
+    assert all("For " in one["description"].splitlines()[-1] for one in operations)
+    assert not any("tenants." in one["description"] for one in operations)
+
+
+def test_every_operation_names_its_problems(stranger: Browser) -> None:
+    from strongroom.protocol.errors import CATALOGUE
+
+    document = described(stranger)
+    for path, methods in document["paths"].items():
+        for method, one in methods.items():
+            statuses = {status for status in one["responses"] if status >= "400"}
+            expected = {"400", "500", "503"}
+            if "security" in one and {} not in one["security"]:
+                expected |= {"401", "403", "404", "409"}
+            if "requestBody" in one:
+                expected |= {"413", "415"}
+            if path.endswith("/login"):
+                expected |= {"401", "429"}
+            assert statuses == expected, (method, path)
+    told = {
+        code for status in document["components"]["responses"].values() for code in CODES.findall(status["description"])
+    }
+    assert told == set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(CATALOGUE)
 
 
 def _plain(path: str) -> str:
