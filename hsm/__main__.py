@@ -7,12 +7,14 @@ import argparse
 import fcntl
 import logging
 import os
+import sqlite3
 import time
 from pathlib import Path
 
 from hsm.device import open_device
 from hsm.sandbox import seal_process
 from hsm.server import Server
+from strongroom.protocol.errors import Refused
 
 LOCK_SECONDS = 2.0
 
@@ -33,7 +35,12 @@ def main() -> None:
         parser.exit(1, f"another process serves {state}\n")
     # Sealed before any secret is read.
     seal_process(writable=[state, arguments.socket.resolve().parent, Path("/dev/null"), Path("/dev/urandom")])
-    device = open_device(state)
+    try:
+        device = open_device(state)
+    except Refused as error:
+        parser.exit(1, f"The device does not start: {error.detail or error.problem.sentence}\n")
+    except sqlite3.Error as error:
+        parser.exit(1, f"The device does not start: {state / 'store.db'} cannot be used ({error}).\n")
     if device.mode == "development":
         if device.certificate is not None and os.environ.get("STRONGROOM_ENV") == "production":
             parser.exit(1, "STRONGROOM_ENV is production: a development device is refused\n")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from hsm.store import ALTERED
 from strongroom.protocol.errors import Refused
 
 _NONCE = 12
@@ -47,7 +48,7 @@ class KeyTree:
         try:
             return self._cipher(path).decrypt(sealed[:_NONCE], sealed[_NONCE:], path.encode())
         except (InvalidTag, ValueError):
-            raise Refused("internal", "a stored record was altered") from None
+            raise Refused("internal", ALTERED) from None
 
     def lane_key(self) -> bytes:
         """The key that authenticates the workers' log files."""

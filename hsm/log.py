@@ -1,5 +1,6 @@
 """Commands on the log: reading lanes in bulk, and checkpoints signed over all lanes of a partition."""
 
+import logging
 import re
 
 from hsm import lanes
@@ -14,6 +15,7 @@ from strongroom.protocol.log import ADMIN_LANE, GENESIS, WORLD_LOG
 from strongroom.protocol.statements import Checkpoint, LaneHead
 
 MAX_ENTRIES = 10_000
+logger = logging.getLogger("hsm")
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -83,6 +85,12 @@ def _idle_head(device: Device, lane: str, partition: str) -> tuple[int, bytes]:
 
 def log_recovery(device: Device, lane: str, gap: int) -> None:
     """Put on record that a lane's end was cut off when it was opened: a torn write, or an altered file."""
+    logger.warning(
+        "lane %s: its last %d bytes cannot be read and are left behind (a torn write, or an altered file); "
+        "the world's log has it as lane:recover",
+        lane,
+        gap,
+    )
     with device.records.transaction() as changes:
         changes.log(
             WORLD_LOG,

@@ -61,11 +61,20 @@ def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
         if len(material) not in HMAC_BYTES:
             raise Refused("key-weak", "an HMAC key has 16 to 1024 bytes")
         return Secret(material, None)
+    material = without_filling(material)
     key = _load_pair(material, public=terms.material == "public")
     _check_type(key, terms.key_type)
     if isinstance(key, rsa.RSAPrivateKey) and not checked:
         _check_rsa_numbers(material)
     return key
+
+
+def without_filling(material: bytes) -> bytes:
+    """DER without the zero bytes, at most seven, with which SoftHSM fills a key pair before AES key wrap pads it again."""
+    long_form = material[1] & 0x7F if len(material) > 1 and material[1] & 0x80 else 0
+    end = 2 + long_form + int.from_bytes(material[2 : 2 + long_form] if long_form else material[1:2], "big")
+    filling = material[end:]
+    return material if len(filling) > 7 or any(filling) else material[:end]
 
 
 def public_half(key: Key) -> PublicKey | None:

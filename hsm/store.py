@@ -12,6 +12,10 @@ from pathlib import Path
 
 from strongroom.protocol.errors import Refused
 
+ALTERED = (
+    "what the device stores was altered or damaged. Stop it and put back its whole state folder from an intact copy; "
+    "without one its keys are lost, and customers import them again into a new device."
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (path TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entry (
@@ -25,8 +29,14 @@ class Store:
     """Records by path, and the administrative log in the order written."""
 
     def __init__(self, file: Path) -> None:
+        """Raises `Refused("internal")` where the file is damaged."""
         self._file = file
-        self._open()
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            if _tells_damage(error):
+                raise Refused("internal", ALTERED) from None
+            raise
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self._file, isolation_level=None, timeout=10)
@@ -57,7 +67,9 @@ class Store:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            if _tells_damage(error):
+                raise Refused("internal", ALTERED) from None
             raise Refused("log-unwritable") from None
 
     def forget_history(self) -> None:
@@ -65,7 +77,13 @@ class Store:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def read(self, path: str) -> bytes | None:
-        row = self._db.execute("SELECT sealed FROM record WHERE path = ?", (path,)).fetchone()
+        """The sealed record. Raises `Refused("internal")` where the file is damaged."""
+        try:
+            row = self._db.execute("SELECT sealed FROM record WHERE path = ?", (path,)).fetchone()
+        except sqlite3.Error as error:
+            if _tells_damage(error):
+                raise Refused("internal", ALTERED) from None
+            raise
         return None if row is None else row[0]
 
     def paths(self, folder: str) -> list[str]:
@@ -90,3 +108,8 @@ class Store:
         return self._db.execute(
             "SELECT position, partition, n, body FROM entry WHERE position > ? ORDER BY position", (position,)
         )
+
+
+def _tells_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file is no sound database (sqlite.org/rescode.html), not that it is out of reach."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

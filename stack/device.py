@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from cryptography import x509
 
-from stack.layout import PROJECT, PROVIDER, State, write_private
+from stack.layout import PROJECT, PROVIDER, StackError, State, write_private
 from stack.narration import chapter, done
 from stack.people import OfficerPerson, People, make_people
 from strongroom.client.evidence import new_nonce
@@ -45,9 +45,12 @@ def device(state: State) -> None:
 
 
 def console(state: State, *arguments: str | Path) -> str:
-    """What the device's console prints. Its complaints go to this step's log."""
+    """What the device's console prints. Raises `StackError` with its complaint."""
     command = [sys.executable, "-m", "hsm.console", "--socket", state.hsm_socket, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=PROJECT, text=True).stdout
+    answer = subprocess.run(command, capture_output=True, check=False, cwd=PROJECT, text=True)
+    if answer.returncode:
+        raise StackError(f"The device refuses `{arguments[0]}`: {answer.stderr.strip()}")
+    return answer.stdout
 
 
 def manufacturer_roots(state: State) -> bytes:

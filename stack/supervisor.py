@@ -156,7 +156,8 @@ class Supervisor:
             signal.sigtimedwait({signal.SIGCHLD}, 0.1)
 
     def _tail(self, name: str) -> str:
-        return "\n".join(self._state.log(name).read_text(errors="replace").splitlines()[-20:])
+        lines = self._state.log(name).read_text(errors="replace").splitlines()[-20:]
+        return "\n".join(dict.fromkeys(lines))  # each attempt may have said the same
 
 
 def _has_ended(pid: int) -> bool:

@@ -59,6 +59,7 @@ def test_a_torn_end_is_left_behind_and_put_on_record(
     tamper(lambda all_: b"".join(all_)[:-5])
     [gap] = gaps(customer.hsm)
     assert (gap["lane"], int(str(gap["bytes"])) > 0) == ("w0", True)
+    assert f"WARNING lane w0: its last {gap['bytes']} bytes cannot be read" in customer.hsm.log.read_text()
     # The log is sound again, but whoever saw the lost entry knows that it is missing.
     work(customer, 2)
     assert len(customer.hsm.verified_log(customer.partition)["w0"]) == 11
