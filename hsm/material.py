@@ -61,7 +61,8 @@ def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
         if len(material) not in HMAC_BYTES:
             raise Refused("key-weak", "an HMAC key has 16 to 1024 bytes")
         return Secret(material, None)
-    material = without_filling(material)
+    if terms.material == "secret":
+        material = _without_filling(material)
     key = _load_pair(material, public=terms.material == "public")
     _check_type(key, terms.key_type)
     if isinstance(key, rsa.RSAPrivateKey) and not checked:
@@ -69,8 +70,8 @@ def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
     return key
 
 
-def without_filling(material: bytes) -> bytes:
-    """DER without the zero bytes, at most seven, with which SoftHSM fills a key pair before AES key wrap pads it again."""
+def _without_filling(material: bytes) -> bytes:
+    """DER without the zero bytes, at most seven, with which SoftHSM fills a key before it is wrapped."""
     long_form = material[1] & 0x7F if len(material) > 1 and material[1] & 0x80 else 0
     end = 2 + long_form + int.from_bytes(material[2 : 2 + long_form] if long_form else material[1:2], "big")
     filling = material[end:]

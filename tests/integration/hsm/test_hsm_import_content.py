@@ -84,7 +84,7 @@ NUMBERS = private_key(rsa_pkcs8()).private_numbers()
         (KeyType.RSA, b"", {"key-unparsable"}),
         (KeyType.RSA, b"not a key", {"key-unparsable"}),
         (KeyType.RSA, rsa_pkcs8()[:-1], {"key-unparsable"}),
-        (KeyType.RSA, rsa_pkcs8() + b"\0", {"key-unparsable"}),
+        (KeyType.RSA, rsa_pkcs8() + bytes(8), {"key-unparsable"}),
         (KeyType.RSA, ec_pkcs8(), {"key-unparsable"}),
         (KeyType.RSA, bytes(32), {"key-unparsable"}),
         (KeyType.RSA, rsa_pkcs8(1024), {"key-weak"}),

@@ -20,7 +20,7 @@ from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import SYMMETRIC, KeyType
 from strongroom.protocol.statements import Receipt
 from tests.support.imports import Imported, code_of
-from tests.support.key_use import HASHES, MESSAGE, OAEP, PSS, worked
+from tests.support.key_use import HASHES, MESSAGE, OAEP, PSS, check_use, worked
 from tests.support.materials import CURVES, ec_pkcs8, make_terms, material_of, pkcs8, private_key, rsa_pkcs8, spki
 from tests.support.sealed import Customer
 
@@ -156,6 +156,29 @@ def test_an_rsa_pss_key_signs_and_openssls_own_public_half_verifies(
         check=True, cwd=tmp_path, capture_output=True,
     )  # fmt: skip
     assert b"Verified OK" in verified.stdout
+
+
+# --- what an HSM adds ---
+
+
+@pytest.mark.parametrize("key_type", PAIRS)
+@pytest.mark.parametrize("filling", [1, 7])
+def test_zero_bytes_after_a_private_key_that_an_hsm_filled_up_count_for_nothing(
+    alice: Customer, name: str, key_type: KeyType, filling: int
+) -> None:
+    material = material_of(key_type)
+    receipt = alice.import_key(material + bytes(filling), make_terms(key_type), name)
+    check_use(alice, receipt.key_id, key_type, material)
+
+
+@pytest.mark.usefixtures("_leaves_nothing")
+@pytest.mark.parametrize("tail", [bytes(8), b"\1", bytes(6) + b"\1", bytes(7) + b"\1"])
+@pytest.mark.parametrize("key_type", PAIRS)
+def test_other_bytes_after_a_private_key_are_refused(
+    alice: Customer, name: str, key_type: KeyType, tail: bytes
+) -> None:
+    envelope = alice.envelope(material_of(key_type) + tail, make_terms(key_type).encode(), name)
+    assert code_of(alice, envelope) == "key-unparsable"
 
 
 # --- public keys alone ---
