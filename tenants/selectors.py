@@ -15,6 +15,12 @@ def clients(*, tenant: Tenant) -> list[ApiClient]:
         return list(ApiClient.objects.filter(tenant=tenant, status=ApiClient.Status.ACTIVE))
 
 
+def client_names(*, tenant: Tenant) -> dict[str, str]:
+    """Name by id of all API clients, of removed ones too: what they did stays on record."""
+    with tenant_scope(tenant):
+        return dict(ApiClient.objects.filter(tenant=tenant).values_list("client_id", "name"))
+
+
 def devices(*, tenant: Tenant) -> list[ClientDevice]:
     """The tenant's enrolled client devices, oldest first."""
     with tenant_scope(tenant):

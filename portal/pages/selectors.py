@@ -5,6 +5,7 @@ from typing import Literal
 
 from knox.models import AuthToken
 
+from portal.audit.models import PortalEvent
 from portal.quorum.models import OfficerProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws
@@ -17,7 +18,7 @@ from tee.drivers import secure_module
 from tee.models import Device, EngineKey, Key, ProviderKey, VendorKey
 from tenants.models import ApiClient, ClientDevice, Partition, Tenant
 from tenants.scoping import tenant_scope
-from tenants.selectors import clients, devices, find_client
+from tenants.selectors import client_names, devices, find_client
 
 StepState = Literal["done", "now", "later"]
 
@@ -50,10 +51,18 @@ class Line:
     key: str
 
 
+@dataclass(frozen=True)
+class Happening:
+    """An event of the portal with the name that its reader knows the API client by that did it; else empty."""
+
+    event: PortalEvent
+    who: str
+
+
 def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:
     """Entries in the tenant's own names for its devices, clients and keys."""
     names = {f"device:{one.fingerprint}": one.name for one in devices(tenant=tenant)}
-    names |= {client_principal(one.client_id): one.name for one in clients(tenant=tenant)}
+    names |= {client_principal(client_id): name for client_id, name in client_names(tenant=tenant).items()}
     keys = {one.key_id: one.name for one in tee.keys(tenant=tenant)}
     return [Line(entry, names.get(entry.principal, ""), keys.get(entry.key, "")) for entry in entries]
 
@@ -62,6 +71,17 @@ def lines_of_world(entries: list[Entry]) -> list[Line]:
     """Entries in the names of the officers whose cards they tell of."""
     names = dict(OfficerProfile.objects.using(ALIAS).values_list("card_fingerprint", "user__username"))
     return [Line(entry, names.get(entry.principal, ""), "") for entry in entries]
+
+
+def happenings_of_tenant(events: list[PortalEvent], *, tenant: Tenant) -> list[Happening]:
+    """Events in the tenant's own names for its API clients."""
+    return _happenings(events, client_names(tenant=tenant))
+
+
+def happenings_of_provider(events: list[PortalEvent]) -> list[Happening]:
+    """Events in their tenants' names for their API clients."""
+    acting = ApiClient.objects.using(ALIAS).filter(client_id__in={one.actor for one in events})
+    return _happenings(events, dict(acting.values_list("client_id", "name")))
 
 
 def device_state() -> str:
@@ -147,6 +167,10 @@ def tenants_with_partitions() -> list[tuple[Tenant, list[Partition]]]:
     for partition in Partition.objects.using(ALIAS).order_by("requested"):
         partitions.setdefault(partition.tenant_id, []).append(partition)
     return [(tenant, partitions.get(tenant.pk, [])) for tenant in Tenant.objects.using(ALIAS).order_by("slug")]
+
+
+def _happenings(events: list[PortalEvent], names: dict[str, str]) -> list[Happening]:
+    return [Happening(one, names.get(one.actor, "")) for one in events]
 
 
 def _is_listed(partition: Partition) -> bool:

@@ -1,6 +1,8 @@
 """The portal as people see it, in Chromium: login with a one-time code, every page, no complaints, nothing cut off."""
 
+import os
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -44,6 +46,18 @@ def test_an_officer_sees_every_page_on_every_screen(officer: Reader) -> None:
     details = linked(officer, "/officer/actions/")
     assert len(details) == 1
     look_at(officer, OFFICER + details)
+
+
+def test_what_an_api_client_did_stands_in_both_logs_by_its_name(alice: Reader, officer: Reader) -> None:
+    acme = alice.stack.tenant("acme")
+    acme.import_key("seen-in-a-browser", os.urandom(32), usages=["encrypt"])
+    with acme.connect() as connection:
+        name = connection.portal.get("whoami", dict[str, Any])["name"]
+    for reader, path in ((alice, "/log/"), (officer, "/officer/log/")):
+        look_at(reader, [path])
+        row = reader.page.locator("tr", has_text="customer:import:completed").first
+        expect(row.get_by_text(name, exact=True)).to_have_attribute("title", re.compile("^cl_"))
+        expect(row).not_to_contain_text("cl_")
 
 
 def test_a_wrong_code_is_refused_and_says_so(stranger: Reader) -> None:
@@ -110,5 +124,6 @@ def test_a_new_token_can_be_read_once(alice: Reader) -> None:
 
 def test_the_api_can_be_browsed(stranger: Reader) -> None:
     stranger.open("/api/docs/")
+    expect(stranger.page.get_by_text("Development installation.")).to_be_visible()
     expect(stranger.page.get_by_text("/api/v1/officer/actions", exact=True).first).to_be_visible(timeout=15_000)
     assert stranger.complaints == []

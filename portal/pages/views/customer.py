@@ -171,13 +171,14 @@ def device_remove(request: HttpRequest, reader: Reader, tenant: Tenant, fingerpr
 @customer_page
 def log(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
     shown = audit.newest(tenant=tenant, before=before(request))
+    events = [] if "before" in request.GET else audit.events(tenant=tenant, limit=20)
     return page(
         request,
         "log.html",
         reader=reader,
         lines=selectors.lines_of_tenant(shown.entries, tenant=tenant),
         older=shown.older,
-        events=[] if "before" in request.GET else audit.events(tenant=tenant, limit=20),
+        happenings=selectors.happenings_of_tenant(events, tenant=tenant),
         partitions=tenants.partitions(tenant=tenant),
     )
 

@@ -88,6 +88,7 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
 @officer_page
 def log(request: HttpRequest, reader: Reader) -> HttpResponse:
     shown = audit.newest_of_world(before=before(request))
+    events = [] if "before" in request.GET else audit.events_of_provider(limit=30)
     return page(
         request,
         "officer/log.html",
@@ -95,5 +96,5 @@ def log(request: HttpRequest, reader: Reader) -> HttpResponse:
         lines=selectors.lines_of_world(shown.entries),
         older=shown.older,
         lag=audit.copy_lag(),
-        events=[] if "before" in request.GET else audit.events_of_provider(limit=30),
+        happenings=selectors.happenings_of_provider(events),
     )

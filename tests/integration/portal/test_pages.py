@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from strongroom.protocol.credentials import public_credential
+from strongroom.protocol.encoding import make_id
 from tests.support.keys import import_p256
 from tests.support.officers import Officer
 from tests.support.pages import Visitor, visitor
@@ -125,6 +127,19 @@ def test_a_client_is_made_and_removed_and_its_tokens_end(alice: Visitor, fresh_n
     assert alice.post(f"{where}remove", page=where).status_code == 302
     assert code_of(Browser(token.group(1)).get("whoami")) == "unauthenticated"
     assert alice.get(where).status_code == 404
+
+
+def test_what_a_client_did_stands_in_the_logs_by_its_name_when_it_is_removed(
+    alice: Visitor, officer: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    owner = acme.as_owner()
+    client = owner.post("clients", json={"name": fresh_name}).json()["id"]
+    browser = Browser(owner.post(f"clients/{client}/tokens", json={}).json()["token"])
+    body = {"import_id": make_id("imp_"), "owner": public_credential(acme_customer.owner).fingerprint}
+    assert browser.post(f"partitions/{acme_customer.partition}/single-use-keys", json=body).status_code == 201
+    owner.delete(f"clients/{client}")
+    for reader, path in ((alice, "/log/"), (officer, "/officer/log/")):
+        assert f'<span title="{client}">{fresh_name}</span>' in reader.get(path).content.decode()
 
 
 def test_a_token_is_revoked(alice: Visitor, acme: Organisation) -> None:

@@ -143,3 +143,4 @@ def _plain(path: str) -> str:
 def test_the_description_page_is_there(stranger: Browser) -> None:
     response: httpx.Response = stranger.get("http://localhost/api/docs/")
     assert response.status_code == 200
+    assert "Development installation." in response.text
