@@ -149,7 +149,7 @@ class Story:
     def _sign_by_http(self) -> None:
         name = self._name("ec")
         body = '{"payload": "…"}'
-        say(escape(f"$ curl -H 'Authorization: Bearer …' -d '{body}' {self.run.url}/api/v1/keys/{name}/sign"))
+        say(escape(f"$ curl -H 'Authorization: Bearer …' --json '{body}' {self.run.url}/api/v1/keys/{name}/sign"))
         answer = self._ask_by_http(name, "sign", FILE.read_bytes()).raise_for_status().json()
         self._write("readme.ec.sig", base64.b64decode(answer["result"]))
         done(f"{answer['key_id']} signed {FILE.name} in token mode: {answer['mechanism']}")
