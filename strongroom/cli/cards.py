@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from strongroom.cli import prompts
 from strongroom.cli.output import Json, next_step, pairs, show
@@ -87,7 +87,7 @@ def _public(face: CardFace) -> dict[str, object]:
     return {"fingerprint": face.fingerprint} | msgspec.structs.asdict(face)
 
 
-def _table(face: CardFace) -> Table:
+def _table(face: CardFace) -> Text:
     return pairs(
         [
             ("Officer", face.name),

@@ -83,7 +83,7 @@ def import_command(
             return
         receipt, path = imports.deliver(connection, sealed, now)
     checked = receipts.Checked(receipt, evidence.mode, compared=True)
-    show_checked(as_json, checked, f"kept in {path}", ("Form", material.form))
+    show_checked(as_json, checked, f"kept in {path}", ("Form", material.form), usages=usage)
 
 
 @app.command()

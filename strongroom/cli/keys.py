@@ -18,10 +18,15 @@ Name = Annotated[str, typer.Argument(help="Name or key id.")]
 
 
 @app.callback(invoke_without_command=True)
-def keys_list(context: typer.Context, as_json: Json = False) -> None:
+def keys(context: typer.Context, as_json: Json = False) -> None:
     """List the keys that the token's tenant can see."""
-    if context.invoked_subcommand:
-        return
+    if not context.invoked_subcommand:
+        keys_list(as_json)
+
+
+@app.command("list")
+def keys_list(as_json: Json = False) -> None:
+    """List the keys: the same as `keys` alone."""
     with connected() as connection:
         found = connection.portal.get("keys", list[dict[str, Any]])
     columns = ["name", "version", "key_type", "state", "created", "key_id"]

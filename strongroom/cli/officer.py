@@ -128,6 +128,6 @@ def _readable(action: AdminAction) -> list[tuple[str, Any]]:
 
 
 def _confirm(rows: list[tuple[str, Any]], question: str, *, yes: bool) -> None:
-    aside.print(pairs(rows))
+    aside.print(pairs(rows), soft_wrap=True)
     if not yes and not typer.confirm(question, err=True):
         raise typer.Abort

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -26,13 +27,16 @@ def show(as_json: bool, data: Any, *text: RenderableType) -> None:
         sys.stdout.write(msgspec.json.encode(data).decode() + "\n")
         return
     for one in text:
-        out.print(one)
+        # Only the terminal breaks long lines: what is copied from it then has no break in it.
+        out.print(one, soft_wrap=not isinstance(one, Table))
 
 
 def plain(value: Any) -> Text:
     """Anything as text without markup or control characters: no stranger's label can disguise what is shown."""
+    if isinstance(value, Text):
+        return value
     text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text), overflow="fold")
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))
 
 
 def moment(seconds: int | None) -> str:
@@ -45,26 +49,44 @@ def short(name: str) -> str:
     return name if len(name) <= 20 else name[:19] + "…"
 
 
-def pairs(rows: Iterable[tuple[str, Any]], title: str = "") -> Table:
-    """Names and values, one a line."""
-    table = Table(box=None, show_header=False, title=title or None, title_justify="left")
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, plain(value))
-    return table
+def pairs(rows: Iterable[tuple[str, Any]]) -> Text:
+    """Names and values. An id stays on its line, however long; words stay beside their name."""
+    written = [(name, plain(value)) for name, value in rows]
+    width = max((len(name) for name, _ in written), default=0)
+    lines = [
+        Text.assemble(" ", (name.ljust(width), "bold"), "  ", _beside(value, width + 3)) for name, value in written
+    ]
+    return Text("\n").join(lines)
+
+
+def _beside(value: Text, indent: int) -> Text:
+    """What has spaces in it is broken here: left to the terminal, a long label could look like the next line."""
+    if " " not in value.plain:
+        return value
+    return Text("\n" + " " * indent).join(value.wrap(out, max(20, out.width - indent), overflow="fold"))
 
 
 def records(rows: Sequence[Any], columns: Sequence[str], *, empty: str) -> RenderableType:
-    """A table of records (mappings or structs), or the sentence `empty`."""
+    """A table of records (mappings or structs), or the sentence `empty`.
+
+    Where a word, such as an id, would have to be broken for it to fit the terminal: each record as lines instead.
+    """
     if not rows:
         return Text(empty)
+    names = [column.replace("_", " ") for column in columns]
+    values = [one if isinstance(one, dict) else {name: getattr(one, name) for name in columns} for one in rows]
+    cells = [[plain(one.get(name)) for name in columns] for one in values]
+    least = [
+        max(cell_len(word) for row in cells for word in [name, *row[place].plain.split()])
+        for place, name in enumerate(names)
+    ]
+    if sum(least) + 3 * len(least) + 1 > out.width:
+        return Text("\n\n").join(pairs(zip(names, row, strict=True)) for row in cells)
     table = Table()
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        values = row if isinstance(row, dict) else {name: getattr(row, name) for name in columns}
-        table.add_row(*(plain(values.get(name)) for name in columns))
+    for name, width in zip(names, least, strict=True):
+        table.add_column(name, min_width=width)
+    for row in cells:
+        table.add_row(*row)
     return table
 
 
@@ -86,4 +108,4 @@ def show_refusal(as_json: bool, error: Refused) -> None:
         return
     aside.print(Text.assemble(("refused ", "bold red"), (error.code, "bold"), f": {error.problem.sentence}"))
     if error.detail not in ("", error.problem.sentence):
-        aside.print(plain(error.detail))
+        aside.print(plain(error.detail), soft_wrap=True)

@@ -20,7 +20,7 @@ Protect = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphras
 def secret(label: str, file: Path | None = None) -> str:
     """A secret from `file`, from the terminal without echo, or else the next line of standard input.
 
-    Raises `Refused("configuration")` where there is none.
+    Raises `Refused("secret-missing")` where there is none.
     """
     if file is not None:
         text = file.read_text().strip()
@@ -29,7 +29,7 @@ def secret(label: str, file: Path | None = None) -> str:
     else:
         text = sys.stdin.readline().rstrip("\r\n")
     if not text:
-        raise Refused("configuration", f"{label}: nothing was given")
+        raise Refused("secret-missing", label)
     return text
 
 

@@ -1,5 +1,6 @@
 """`receipt`: the device's word on a key, checked offline."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,15 @@ from strongroom.protocol.mechanisms import Mechanism, Usage, fits
 from strongroom.protocol.statements import Receipt
 
 app = typer.Typer(no_args_is_help=True, help="Receipts, checked offline.")
+_OPTIONS = {
+    Usage.SIGN: "--in FILE --out FILE",
+    Usage.ENCRYPT: "--in FILE --out FILE",
+    Usage.DERIVE: "--peer PEM --info TEXT --out FILE",
+    Usage.HASH: "--in FILE --out FILE",
+    Usage.VERIFY: "--in FILE --signature FILE",
+    Usage.DECRYPT: "--in FILE --out FILE",
+    Usage.TRANSLATE: "--in FILE --out FILE --to KEY",
+}
 Version = Annotated[int, typer.Option(help="Which version; else the newest that is known here.", min=0)]
 
 
@@ -53,12 +63,15 @@ def receipt_fetch(name: Annotated[str, typer.Argument()], version: Version = 0, 
     show_checked(as_json, checked, "kept")
 
 
-def show_checked(as_json: bool, checked: receipts.Checked, word: str, *more: tuple[str, Any]) -> None:
-    """A checked receipt, what was checked of it, and the step that usually comes next."""
+def show_checked(
+    as_json: bool, checked: receipts.Checked, word: str, *more: tuple[str, Any], usages: Sequence[Usage] = ()
+) -> None:
+    """A checked receipt, what was checked of it, and the step that comes next, where its terms' `usages` are known."""
     compared = "every field is that of what was sent" if checked.compared else "not sent from this folder"
-    data = {"receipt": checked.receipt, "mode": checked.mode, "compared": checked.compared}
+    data: dict[str, Any] = {"receipt": checked.receipt, "mode": checked.mode, "compared": checked.compared}
     rows = [*receipt_rows(checked.receipt), ("Receipt", f"{word}; {compared}"), *more]
-    show(as_json, data | {name.lower(): value for name, value in more}, pairs(rows), next_step(_next(checked.receipt)))
+    data |= {name.lower(): value for name, value in more}
+    show(as_json, data, pairs(rows), next_step(_next(checked.receipt, usages)))
 
 
 def receipt_rows(found: Receipt) -> list[tuple[str, Any]]:
@@ -74,10 +87,9 @@ def receipt_rows(found: Receipt) -> list[tuple[str, Any]]:
     ]
 
 
-def _next(found: Receipt) -> str:
-    """The command that a key of this type is most likely for."""
-    for usage in (Usage.SIGN, Usage.ENCRYPT, Usage.DERIVE):
-        if any(fits(one, found.key_type, usage) for one in Mechanism):
-            source = "--peer PEM --info TEXT" if usage is Usage.DERIVE else "--in FILE"
-            return f"strongroom {usage} --key {found.name} {source} --out FILE"
-    return f"strongroom hash --key {found.name} --in FILE --out FILE"
+def _next(found: Receipt, usages: Sequence[Usage]) -> str:
+    """The first command that the key's terms and type permit; its terms are nowhere but in the device afterwards."""
+    for usage, options in _OPTIONS.items():
+        if usage in usages and any(fits(one, found.key_type, usage) for one in Mechanism):
+            return f"strongroom {usage} --key {found.name} {options}"
+    return f"strongroom keys show {found.name}"

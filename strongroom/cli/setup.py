@@ -9,10 +9,12 @@ from strongroom.cli import prompts
 from strongroom.cli.output import Json, next_step, pairs, records, show
 from strongroom.cli.prompts import PasswordFile, Protect, connected
 from strongroom.client import account
+from strongroom.client.connection import connect
 from strongroom.client.home import Config, Home, TrustFiles
 from strongroom.protocol.access import client_principal, device_principal
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import read_json
+from strongroom.protocol.errors import Refused
 
 app = typer.Typer()
 owner = typer.Typer(no_args_is_help=True, help="The credential that owns the partition.")
@@ -66,7 +68,8 @@ def configure(
         home.save_token(token_file.read_text().strip())
     if owner_credential:
         home.save_credential("owner", read_json(owner_credential.read_bytes(), PublicCredential, "configuration"))
-    step = "strongroom trust" if tenant else "strongroom officer login USERNAME"
+    login_step = "strongroom login USERNAME" if tenant else "strongroom officer login USERNAME"
+    step = "strongroom trust" if home.token() else login_step
     show(as_json, {"home": str(home.path)}, f"Configured {home.path}.", next_step(step))
 
 
@@ -154,6 +157,23 @@ def client_list(as_json: Json = False) -> None:
     show(as_json, found, records(found, ["name", "principal", "created"], empty="No API clients yet."))
 
 
+@client.command("revoke")
+def client_revoke(
+    name: Annotated[str, typer.Argument(help="Name or id of the API client.")],
+    token_key: Annotated[str, typer.Option(help="End only this token of it; the key was shown with the token.")] = "",
+    as_json: Json = False,
+) -> None:
+    """End an API client with all its tokens, or one token. They are refused within a second."""
+    with connected("person") as connection:
+        if token_key:
+            account.revoke_token(connection, name, token_key)
+            show(as_json, {"revoked": token_key}, f"Token {token_key} is revoked.")
+            return
+        principal = client_principal(account.revoke_client(connection, name))
+    step = f"the owner takes it off the list: strongroom access remove {principal}"
+    show(as_json, {"revoked": principal, "next_step": step}, f"{principal} is revoked.", next_step(step))
+
+
 @client.command("token")
 def client_token(
     name: Annotated[str, typer.Argument(help="Name or id of the API client.")],
@@ -168,7 +188,8 @@ def client_token(
         prompts.home().save_token(token.token)
         show(as_json, {"token_key": token.token_key, "expiry": token.expiry}, f"Kept until {token.expiry}.")
     else:
-        show(as_json, token, pairs([("Token", token.token), ("Expires", token.expiry)]))
+        rows = [("Token", token.token), ("Token key", token.token_key), ("Expires", token.expiry)]
+        show(as_json, token, pairs(rows))
 
 
 @partition.command("request")
@@ -194,7 +215,22 @@ def partition_list(as_json: Json = False) -> None:
 
 @partition.command("use")
 def partition_use(identifier: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
-    """Choose the partition that the other commands work in."""
+    """Choose the partition that the other commands work in. The portal is asked whether the tenant has it."""
     home: Home = prompts.home()
+    unchecked = _why_unchecked(home, identifier)
     home.use_partition(identifier)
-    show(as_json, {"partition": identifier}, f"Using {identifier}.", next_step("strongroom trust"))
+    data = {"partition": identifier, "checked": not unchecked}
+    note = [f"Whether it is yours could not be checked: {unchecked}"] if unchecked else []
+    show(as_json, data, f"Using {identifier}.", *note, next_step("strongroom trust"))
+
+
+def _why_unchecked(home: Home, identifier: str) -> str:
+    """Empty where the portal says that the partition is the tenant's. Raises `Refused("not-found")` where it is not."""
+    try:
+        with connect(home) as connection:
+            account.partition(connection, identifier)
+    except Refused as refusal:
+        if refusal.code == "not-found":
+            raise Refused("not-found", f"no partition {identifier!r}: see `strongroom partition list`") from None
+        return refusal.detail or refusal.problem.sentence
+    return ""

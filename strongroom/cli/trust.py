@@ -14,7 +14,9 @@ from strongroom.client.connection import connect
 from strongroom.client.dossier import Evidence
 from strongroom.client.evidence import WrappingKey
 from strongroom.client.files import write_private
+from strongroom.client.home import Home
 from strongroom.client.trust import validate
+from strongroom.protocol.access import device_principal
 from strongroom.protocol.encoding import digest
 
 app = typer.Typer(help="Who vouches for the keys that yours would be sealed to.")
@@ -36,13 +38,12 @@ def trust(
     with connect(home, "client" if partition else "nobody") as connection:
         evidence = validate(connection, prompts.now(), partition, o.make_route(transport, suite, validator))
     warn_of_mode(evidence.mode)
-    step = "strongroom import FILE --name NAME --usage sign" if partition else "strongroom partition use ID"
     answers = [
         {"who": one.validator, "about": one.subject, "says": one.status, "when": moment(one.issued_at)}
         for one in evidence.validations()
     ]
     table = records(answers, ["who", "about", "says", "when"], empty="")
-    show(as_json, _as_data(evidence), table, pairs(_rows(evidence)), "All agree.", next_step(step))
+    show(as_json, _as_data(evidence), table, pairs(_rows(evidence)), "All agree.", next_step(_next(home, evidence)))
 
 
 @app.command("save")
@@ -61,6 +62,16 @@ def trust_save(
     what = f"{file} counts for 24 hours" + ("; its key serves once, within one hour" if suite == "RSA-AES-KWP" else "")
     step = f"strongroom wrap KEYFILE --trust {file} --name NAME --usage sign --out ENVELOPE"
     show(as_json, {"out": str(file), "digest": digest(saved), "saved_at": now}, f"{what}.", next_step(step))
+
+
+def _next(home: Home, evidence: Evidence) -> str:
+    says = evidence.attestation.says.partition if evidence.attestation else None
+    if says is None:
+        return "strongroom partition use ID"
+    if says.access_list_version == 0:
+        who = device_principal(home.credential("device")) if home.has_key("device") else "PRINCIPAL"
+        return f"nobody is listed yet; the owner: strongroom access allow {who} --rights import,sign,verify"
+    return "strongroom import FILE --name NAME --usage sign"
 
 
 def _rows(evidence: Evidence) -> list[tuple[str, object]]:

@@ -87,6 +87,19 @@ def create_token(connection: Connection, reference: str, days: int = 90) -> Toke
     return connection.portal.post(f"clients/{segment(identifier)}/tokens", {"days": days}, Token)
 
 
+def revoke_client(connection: Connection, reference: str) -> str:
+    """End an API client, given by id or name, with all its tokens; returns its id. The access list still names it."""
+    identifier = client_id(connection, reference)
+    connection.portal.delete(f"clients/{segment(identifier)}")
+    return identifier
+
+
+def revoke_token(connection: Connection, reference: str, token_key: str) -> None:
+    """End one token of an API client, named by the `token_key` that was shown with it."""
+    identifier = client_id(connection, reference)
+    connection.portal.delete(f"clients/{segment(identifier)}/tokens/{segment(token_key)}")
+
+
 def request_partition(connection: Connection, label: str) -> Record:
     """Ask for a partition that this folder's owner credential will own. Officers define it."""
     owner = connection.home.credential("owner")
@@ -95,3 +108,8 @@ def request_partition(connection: Connection, label: str) -> Record:
 
 def partitions(connection: Connection) -> list[Record]:
     return connection.portal.get("partitions", list[Record])
+
+
+def partition(connection: Connection, identifier: str) -> Record:
+    """One partition of the tenant. Raises `Refused("not-found")`."""
+    return connection.portal.get(f"partitions/{segment(identifier)}", Record)

@@ -68,7 +68,7 @@ def wrap(
 ) -> SealedKey:
     """Seal a key for the keys in `evidence`, and keep what its receipt must say. Nothing here asks a network."""
     check_name(name)
-    terms = complete_terms(terms, material)
+    terms = complete_terms(terms, material, now)
     if receipts.kept(home, name, version if version > 1 else 0):
         raise Refused("name-taken", f"a receipt of {name!r} is kept here")
     sealed = seal(

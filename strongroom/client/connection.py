@@ -7,7 +7,7 @@ from typing import Literal
 import httpx
 
 from strongroom.client.home import Home
-from strongroom.client.http import Service
+from strongroom.client.http import Service, check_manufacturer_url
 from strongroom.client.validators import ThirdParty
 from strongroom.protocol.errors import Refused
 
@@ -26,8 +26,7 @@ class Connection:
     def manufacturer(self) -> Service:
         """The manufacturer's service, over TLS with nothing but its pinned certificate trusted."""
         config = self.home.config()
-        if not config.manufacturer_url.startswith("https://"):
-            raise Refused("configuration", "manufacturer_url must be https")
+        check_manufacturer_url(config.manufacturer_url)
         return Service(config.manufacturer_url, trusted=self.home.manufacturer_tls(), transport=self.transport)
 
     def third_party(self, validator: ThirdParty) -> Service:

@@ -42,11 +42,13 @@ def check_name(name: str) -> None:
         raise Refused("malformed", "a key's name does not begin with key_, as ids do, or end like a version (.v2)")
 
 
-def complete_terms(terms: Terms, material: Material) -> Terms:
+def complete_terms(terms: Terms, material: Material, now: int) -> Terms:
     """`terms` with what the material brings: whether it is public, and its certificates; then checked.
 
-    Raises `Refused("terms-refused")`.
+    Raises `Refused("terms-refused")`, also for terms that have ended: the device would take the key and never use it.
     """
+    if terms.not_after is not None and terms.not_after <= now:
+        raise Refused("terms-refused", "not-after is in the past: nobody could ever use the key")
     if terms.key_type != material.key_type:
         raise Refused("terms-refused", f"the terms are for {terms.key_type}, the key is {material.key_type}")
     if material.public_only and not set(terms.usages) <= PUBLIC_USAGES:

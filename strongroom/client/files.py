@@ -53,13 +53,14 @@ def write_signing_key(path: Path, key: Ed25519PrivateKey, passphrase: bytes = b"
 def read_signing_key(path: Path, ask: AskPassphrase | None, advice: str) -> Ed25519PrivateKey:
     """The Ed25519 key in `path`; `ask` is called only where it is under a passphrase.
 
-    Raises `Refused("configuration")` for a missing file, a wrong passphrase or another kind of key.
+    Raises `Refused("configuration")` for a missing file, a wrong passphrase or another kind of key, and
+    `Refused("secret-missing")` where nobody can be asked for the passphrase.
     """
     data = read_file(path, advice)
     passphrase = None
     if b"ENCRYPTED PRIVATE KEY" in data:
         if ask is None:
-            raise Refused("configuration", f"{path.name} is under a passphrase and none was given")
+            raise Refused("secret-missing", f"{path.name} is under a passphrase")
         passphrase = ask(path.name)
     try:
         key = load_pem_private_key(data, passphrase)

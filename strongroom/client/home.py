@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.client.files import AskPassphrase, read_file, read_signing_key, write_private, write_signing_key
+from strongroom.client.http import check_manufacturer_url, check_url
 from strongroom.protocol.certificates import profile_of
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.encoding import read_json
@@ -62,7 +63,13 @@ class Home:
     # --- configuration and trust anchors ---
 
     def configure(self, config: Config, trust: TrustFiles) -> None:
-        """Write configuration and trust files. Raises `Refused("configuration")` where a trust file cannot be read."""
+        """Write configuration and trust files.
+
+        Raises `Refused("configuration")` where a trust file cannot be read, or an address is none to be asked.
+        """
+        check_url(config.url)
+        if config.manufacturer_url:
+            check_manufacturer_url(config.manufacturer_url)
         _read_roots(trust.manufacturer_roots)
         if trust.provider_validation:
             read_json(trust.provider_validation, PublicCredential, "configuration")

@@ -45,9 +45,8 @@ class Service:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """`trusted`: the only TLS certificate (PEM) that is accepted, instead of the system's authorities."""
+        check_url(url)
         parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise Refused("configuration", f"{url!r} is neither https nor on this machine")
         self._where = f"{parts.scheme}://{parts.netloc}"
         self._http = httpx.Client(
             base_url=url,
@@ -93,6 +92,28 @@ class Service:
             return msgspec.json.decode(response.content or b"null", type=type_)
         except _UNREADABLE:
             raise Refused("internal", f"{self._where} answered something unreadable to {method} {path}") from None
+
+
+def check_url(url: str) -> None:
+    """Raise `Refused("configuration")` for an address to which a token must not be sent."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.port != 0
+    except ValueError:
+        raise Refused("configuration", f"{url!r} is no address") from None
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise Refused("configuration", f"{url!r} is neither https nor on this machine")
+    if not parts.hostname or not sound:
+        raise Refused("configuration", f"{url!r} is no address")
+
+
+def check_manufacturer_url(url: str) -> None:
+    """Raise `Refused("configuration")` where the manufacturer cannot be asked at this address over TLS."""
+    if not url:
+        raise Refused("configuration", "no manufacturer_url: run `strongroom configure` with --manufacturer-url")
+    check_url(url)
+    if not url.startswith("https://"):
+        raise Refused("configuration", f"the manufacturer's address must be https, and {url!r} is not")
 
 
 def segment(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The import: the customer's key goes to the device, and nobody in between can open it (DESIGN §4)."""
+"""The import: the customer's key goes to the device, and nobody in between can open it (docs/spec/protocol.md)."""
 
 import itertools
 import time
@@ -85,7 +85,7 @@ def prepare(
     """
     # 1. Name and terms are sound, and the name is free, or is that of the key that gets a new version.
     check_name(name)
-    terms = complete_terms(terms, material)
+    terms = complete_terms(terms, material, now)
     version = 1 + receipts.fetch(connection, name, now).receipt.version if new_version else 1
     _check_free(connection, name, version, now)
     # 2. Everyone who can know vouches for the keys that we encrypt to.

@@ -1,4 +1,4 @@
-"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate, derive (DESIGN §6).
+"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate, derive.
 
 In signed mode this machine's device key signs each instruction; in token mode the portal's word for the API client must
 do, and a dishonest portal could then use the key.

@@ -1,4 +1,4 @@
-"""Validation before encryption (DESIGN §5): nothing is sealed to a key before everyone who can know of it agreed."""
+"""Validation before encryption: nothing is sealed to a key before everyone who can know of it agreed."""
 
 import msgspec
 

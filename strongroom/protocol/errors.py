@@ -40,8 +40,13 @@ CATALOGUE: dict[str, Problem] = {
     "throttled": Problem(429, "Too many attempts. Wait before trying again."),
     "development-refused": Problem(403, "STRONGROOM_ENV is production: development devices are refused here."),
     # Signed statements
-    "statement-malformed": Problem(400, "The signed statement cannot be read. Sign it again with a current client."),
-    "signature-invalid": Problem(403, "The signature does not fit. Sign exactly the bytes that are sent."),
+    "statement-malformed": Problem(
+        400, "The signed statement cannot be read: it is cut, altered or of another kind. Have it made again."
+    ),
+    "signature-invalid": Problem(
+        403,
+        "The signature does not hold: something was altered, or another key signed. Rely on nothing in it.",
+    ),
     "certificate-invalid": Problem(403, "The certificate does not lead to the manufacturer's root that you trust."),
     "nonce-mismatch": Problem(403, "The answer is not to this question: it was replayed or altered."),
     "stale": Problem(403, "The answer or request is too old. Ask again."),
@@ -98,6 +103,9 @@ CATALOGUE: dict[str, Problem] = {
     "owner-mismatch": Problem(409, "The partition has an owner that is not you. Nothing was encrypted."),
     "receipt-mismatch": Problem(409, "The receipt is not for what was sent. Treat the import as failed."),
     "log-inconsistent": Problem(409, "The log was altered, cut or forked. Keep your checkpoints as evidence."),
+    "secret-missing": Problem(
+        400, "A password, passphrase, PIN or code is needed and none was given. Type it, or name a file that holds it."
+    ),
     "configuration": Problem(400, "The configuration is incomplete. See `strongroom --help`."),
 }
 

@@ -2,39 +2,17 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from stack.layout import PROJECT
 from strongroom.protocol.encoding import make_id
+from tests.support.command import run, started
 from tests.support.stack import Stack
-
-
-def started(home: Path, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "strongroom", *map(str, arguments)],
-        env={"STRONGROOM_HOME": str(home), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def run(home: Path, *arguments: object, refused: str = "") -> Any:
-    """What a command prints as JSON. `refused`: the code that it must be refused with."""
-    out, errors = (process := started(home, *arguments, "--json")).communicate(timeout=120)
-    answer = json.loads(out) if out else {}
-    assert answer.get("code", "") == refused if isinstance(answer, dict) else not refused, (out, errors)
-    assert process.returncode == (1 if refused else 0), (out, errors)
-    return answer
 
 
 def pem() -> bytes:
@@ -126,3 +104,41 @@ def test_a_bulk_import_that_is_stopped_goes_on_where_it_ended(
     assert [one["code"] for one in answer["results"] if one["status"] == "refused"] == ["key-unparsable"]
     listed = [one["name"] for one in run(alice, "keys") if one["name"].startswith(f"{name}-")]
     assert sorted(listed) == sorted(f"{name}-{n}" for n in range(1, 60))
+
+
+def test_keys_are_listed_by_either_name(alice: Path, key: Path, name: str) -> None:
+    run(alice, "import", key, "--name", name, "--usage", "sign")
+    listed = run(alice, "keys", "list")
+    assert name in {one["name"] for one in listed}
+    assert {one["name"] for one in listed} == {one["name"] for one in run(alice, "keys")}
+
+
+def test_a_token_and_then_its_client_are_revoked(stack: Stack, alice: Path, name: str) -> None:
+    with stack.tenant("acme").connect("person"):
+        made = run(alice, "client", "create", name)
+    tokens = [run(alice, "client", "token", name) for _ in range(2)]
+
+    def answers(token: str) -> int:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            status = httpx.get(f"{stack.url}/api/v1/whoami", headers={"Authorization": f"Bearer {token}"}).status_code
+            if status != 200:
+                return status
+            time.sleep(0.1)
+        return 200
+
+    run(alice, "client", "revoke", name, "--token-key", "nothing", refused="not-found")
+    run(alice, "client", "revoke", name, "--token-key", tokens[0]["token_key"])
+    assert answers(tokens[0]["token"]) == 401
+    revoked = run(alice, "client", "revoke", name)
+    assert revoked["revoked"] == made["principal"]
+    assert answers(tokens[1]["token"]) == 401
+    assert name not in {one["name"] for one in run(alice, "client", "list")}
+    run(alice, "client", "revoke", name, refused="not-found")
+
+
+def test_only_a_partition_of_the_tenant_is_taken_into_use(stack: Stack, alice: Path) -> None:
+    own = stack.tenant("acme").home.partition()
+    run(alice, "partition", "use", stack.tenant("globex").home.partition(), refused="not-found")
+    assert stack.tenant("acme").home.partition() == own
+    assert run(alice, "partition", "use", own) == {"partition": own, "checked": True}

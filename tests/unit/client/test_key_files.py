@@ -134,8 +134,8 @@ def test_a_public_key_where_a_private_one_is_needed_is_refused_with_what_it_woul
     material = read_material(pem(LEAF))
     terms = Terms(salt=new_salt(), key_type=material.key_type, usages=[Usage.SIGN, Usage.VERIFY])
     with pytest.raises(Refused, match="a certificate alone; to sign takes the private key"):
-        complete_terms(terms, material)
-    complete = complete_terms(Terms(salt=new_salt(), key_type=material.key_type, usages=[Usage.VERIFY]), material)
+        complete_terms(terms, material, 0)
+    complete = complete_terms(Terms(salt=new_salt(), key_type=material.key_type, usages=[Usage.VERIFY]), material, 0)
     assert (complete.material, len(complete.certificates)) == ("public", 1)
 
 

@@ -155,6 +155,7 @@ def test_openssl_makes_symmetric_keys(tmp_path: Path, length: int) -> None:
     assert material.check_value == openssl(tmp_path, cipher)[:3].hex()
 
 
+@pytest.mark.needs("ssh-keygen")
 @pytest.mark.parametrize(
     ("options", "key_type"),
     [
@@ -180,6 +181,7 @@ def test_ssh_keygen_makes_keys(tmp_path: Path, options: str, key_type: KeyType, 
     assert public.secret == public_key(material)
 
 
+@pytest.mark.needs("keytool")
 @pytest.mark.parametrize(
     ("options", "key_type"),
     [
