@@ -13,7 +13,7 @@ from hsm.wrapping_keys import IMPORT_ID, open_vendor_layer, strip_with_own_key
 from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import make_id
-from strongroom.protocol.envelope import Envelope, ImportHeader, check_header, check_sizes, header_digest
+from strongroom.protocol.envelope import IMPORT_ID, Envelope, ImportHeader, check_header, check_sizes, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import VersionConsent, check_owner
 from strongroom.protocol.statements import Receipt

@@ -8,7 +8,7 @@ from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.records import Changes
 from strongroom.protocol import commands
 from strongroom.protocol.encoding import b64u
-from strongroom.protocol.envelope import Envelope, ImportHeader, strip_provider_layer, unwrap
+from strongroom.protocol.envelope import IMPORT_ID, Envelope, ImportHeader, strip_provider_layer, unwrap
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Endorsement
 from strongroom.protocol.suites import Suite, generate, private_key

@@ -6,7 +6,6 @@ asking it; the ciphertexts are not kept, so nothing is ever imported behind the 
 """
 
 import logging
-import re
 from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,7 +14,7 @@ from django.utils import timezone
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList
 from strongroom.protocol.commands import FindImport, ImportKey, ImportKeyReply, ShowAccess, ShowAccessReply
-from strongroom.protocol.envelope import Envelope, ImportHeader, check_header, check_sizes, header_digest
+from strongroom.protocol.envelope import IMPORT_ID, Envelope, ImportHeader, check_header, check_sizes, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Receipt
 from tee import engine, selectors
@@ -30,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 UNDECIDED = {"hsm-unreachable", "hsm-sealed", "log-unwritable", "internal"}
 """Refusals after which only the TEE knows, or which may pass: the row stays *received*."""
-
-_IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
 STALE = timedelta(seconds=60)
 """After this no call of the portal can still be under way: it is longer than the driver waits for an answer."""
@@ -138,7 +135,7 @@ def _read_header(signed: str) -> ImportHeader:
         header = jws.read_unverified(signed, ImportHeader)
     except Refused as refused:
         raise Refused("envelope-malformed", refused.detail) from None
-    if not _IMPORT_ID.fullmatch(header.import_id):
+    if not IMPORT_ID.fullmatch(header.import_id):
         raise Refused("envelope-malformed", "not an import id")
     return header
 

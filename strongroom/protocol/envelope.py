@@ -5,6 +5,7 @@ transport `channel` there is none) → `unwrap` (in the TEE).
 Source: US 9,141,769, claims on double encryption; HPKE `info` after RFC 9180 §5.1.
 """
 
+import re
 from typing import ClassVar, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from strongroom.protocol.terms import terms_digest
 
 Transport = Literal["tee", "engine", "channel"]
 """Who strips the provider layer: the TEE, the provider's engine, or nobody (the TLS connection takes its place)."""
+IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 MAX_MATERIAL = 64 * 1024
 MAX_TERMS = 64 * 1024
 MAX_HEADER = 32 * 1024
