@@ -9,7 +9,7 @@ from hsm.access import Access
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.records import log_head_path
-from hsm.wrapping_keys import IMPORT_ID, open_vendor_layer, strip_with_own_key
+from hsm.wrapping_keys import open_vendor_layer, strip_with_own_key
 from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import make_id

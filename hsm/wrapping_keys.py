@@ -1,7 +1,5 @@
 """Vendor and provider keys: made, endorsed, rotated, and used to open envelopes. Their private halves stay here."""
 
-import re
-
 from hsm import records as r
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
@@ -15,7 +13,6 @@ from strongroom.protocol.suites import Suite, generate, private_key
 
 SINGLE_USE_SECONDS = 3600
 MOST_SINGLE_USE_KEYS = 100
-IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 
 
 def make_wrapping_key(device: Device, changes: Changes, purpose: str, suite: Suite) -> str:
