@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stack import lifecycle
 from stack.layout import PROJECT, StackError, State
+from stack.narration import say
 from strongroom.protocol.errors import Refused
 
 
@@ -21,6 +22,7 @@ def main() -> int:
         match arguments.command:
             case "up" if arguments.detach:
                 lifecycle.start(state, port=arguments.port, log=True)
+                say(f"ready; {state.access_file} says where, and how to log in")
             case "up":
                 lifecycle.up(state, port=arguments.port, ready_fd=arguments.ready_fd)
             case "down":

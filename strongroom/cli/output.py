@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.panel import Panel
@@ -28,7 +29,7 @@ def show(as_json: bool, data: Any, *text: RenderableType) -> None:
         return
     for one in text:
         # Only the terminal breaks long lines: what is copied from it then has no break in it.
-        out.print(one, soft_wrap=not isinstance(one, Table))
+        out.print(one, soft_wrap=not isinstance(one, Table), crop=False)
 
 
 def plain(value: Any) -> Text:
@@ -46,7 +47,7 @@ def moment(seconds: int | None) -> str:
 
 def short(name: str) -> str:
     """The beginning of a long id, for tables in which many stand; JSON always has the whole."""
-    return name if len(name) <= 20 else name[:19] + "…"
+    return name if len(name) <= 14 else name[:13] + "…"
 
 
 def pairs(rows: Iterable[tuple[str, Any]]) -> Text:
@@ -76,18 +77,28 @@ def records(rows: Sequence[Any], columns: Sequence[str], *, empty: str) -> Rende
     names = [column.replace("_", " ") for column in columns]
     values = [one if isinstance(one, dict) else {name: getattr(one, name) for name in columns} for one in rows]
     cells = [[plain(one.get(name)) for name in columns] for one in values]
-    least = [
-        max(cell_len(word) for row in cells for word in [name, *row[place].plain.split()])
-        for place, name in enumerate(names)
-    ]
-    if sum(least) + 3 * len(least) + 1 > out.width:
+    widths = _widths(names, cells, out.width - 3 * (len(names) - 1))
+    if widths is None:
         return Text("\n\n").join(pairs(zip(names, row, strict=True)) for row in cells)
-    table = Table()
-    for name, width in zip(names, least, strict=True):
-        table.add_column(name, min_width=width)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(name, width=width)
     for row in cells:
         table.add_row(*row)
     return table
+
+
+def _widths(names: list[str], cells: list[list[Text]], room: int) -> list[int] | None:
+    """Of each column, so that all fit into `room` and no word is broken; None where that cannot be."""
+    columns = [[name, *(row[place].plain for row in cells)] for place, name in enumerate(names)]
+    least = [max(cell_len(word) for text in column for word in text.split()) for column in columns]
+    widths = [max(map(cell_len, column)) for column in columns]
+    while sum(widths) > room:
+        spare = [width - needed for width, needed in zip(widths, least, strict=True)]
+        if not any(spare):
+            return None
+        widths[spare.index(max(spare))] -= 1
+    return widths
 
 
 def next_step(text: str) -> Text:
