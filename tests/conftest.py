@@ -1,6 +1,7 @@
-"""What all tests share: one whole running stack, and what becomes of browser tests where there is no browser."""
+"""What all tests share: one whole running stack, and what becomes of tests whose programs are not on this machine."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.support.browser import chromium
 from tests.support.stack import Stack, running_stack
 
-_left_out = pytest.StashKey[int]()
+_left_out = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -19,19 +20,27 @@ def stack() -> Iterator[Stack]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    browser_tests = [item for item in items if item.get_closest_marker("browser")]
-    if chromium() or not browser_tests:
+    absent = {item: names for item in items if (names := _absent(item))}
+    if not absent:
         return
+    programs = sorted({name for names in absent.values() for name in names})
+    told = [f"{sum(name in one for one in absent.values())} tests: there is no {name} on the PATH" for name in programs]
     if os.environ.get("CI") == "true":
-        raise pytest.UsageError(f"{len(browser_tests)} browser tests cannot run: there is no Chromium on the PATH.")
-    config.stash[_left_out] = len(browser_tests)
-    config.hook.pytest_deselected(items=browser_tests)
-    items[:] = [item for item in items if item not in browser_tests]
+        raise pytest.UsageError("\n".join(told))
+    config.stash[_left_out] = told
+    config.hook.pytest_deselected(items=list(absent))
+    items[:] = [item for item in items if item not in absent]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if count := config.stash.get(_left_out, 0):
-        terminalreporter.section("left out")
-        terminalreporter.line(
-            f"{count} browser tests, because there is no Chromium on the PATH. Install it to run them."
-        )
+    if told := config.stash.get(_left_out, []):
+        terminalreporter.section("LEFT OUT, install what is missing to run them", red=True)
+        for line in told:
+            terminalreporter.line(line)
+
+
+def _absent(item: pytest.Item) -> list[str]:
+    """The programs that a test needs (`@pytest.mark.needs(…)`, or a browser) and that are not here."""
+    needed = [name for mark in item.iter_markers("needs") for name in mark.args]
+    browser = ["chromium"] if item.get_closest_marker("browser") and not chromium() else []
+    return [name for name in needed if not shutil.which(name)] + browser

@@ -1,0 +1,110 @@
+"""Keys and certificates made by tools that nobody here wrote, brought in by command, and judged by the same tools."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from strongroom.protocol.encoding import make_id
+from tests.support.command import run
+
+ROUTES = [
+    ("--transport", transport, "--suite", suite)
+    for transport in ("tee", "engine", "channel")
+    for suite in ("HPKE-XWING", "RSA-AES-KWP")
+]
+"""Options for each way in, to be dealt out among the forms of keys."""
+MESSAGE = b"a hundred boxes of paper\n"
+WORDS = "open-sesame"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A folder to work in, and the customer whose command is used. Files are named relative to the folder."""
+
+    folder: Path
+    home: Path
+
+    def tool(self, line: str, *, of: bytes = b"", fails: bool = False) -> bytes:
+        """Run a tool in the folder, its words separated by blanks; its output."""
+        done = subprocess.run(line.split(), cwd=self.folder, input=of, capture_output=True, timeout=60)
+        assert (done.returncode != 0) is fails, (line, done.stdout[-2000:], done.stderr[-2000:])
+        return done.stdout
+
+    def write(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def bring_in(self, file: str, *usages: str, options: tuple[str, ...] = ()) -> "Key":
+        """Import a file by command, and answer with the key."""
+        if not (self.folder / "words").exists():
+            self.write("words", WORDS.encode())
+        name = "foreign" + make_id("-")[:16]
+        wanted = [word for usage in usages for word in ("--usage", usage)]
+        passphrase = ["--key-passphrase-file", self.folder / "words"]
+        paths = [self.folder / one if (self.folder / one).is_file() else one for one in options]
+        answer = run(self.home, "import", self.folder / file, "--name", name, *wanted, *passphrase, *paths)
+        return Key(self, name, answer)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key in the partition, used by command. `answer`: what the import said."""
+
+    bench: Bench
+    name: str
+    answer: dict[str, Any]
+
+    def use(self, operation: str, payload: bytes, *options: object) -> bytes:
+        source, target = self.bench.write("payload", payload), self.bench.folder / "result"
+        run(self.bench.home, operation, "--key", self.name, "--in", source, "--out", target, *options)
+        return target.read_bytes()
+
+    def sign(self, message: bytes = MESSAGE) -> bytes:
+        return self.use("sign", message)
+
+    def derive(self, peer: str, info: str) -> bytes:
+        target = self.bench.folder / "derived"
+        run(
+            self.bench.home,
+            *("derive", "--key", self.name, "--peer", self.bench.folder / peer, "--info", info, "--out", target),
+        )
+        return target.read_bytes()
+
+    def holds(self, signature: bytes, message: bytes = MESSAGE) -> bool:
+        """Whether the device says that a signature holds; it must say no to another message."""
+        source, given = self.bench.write("payload", message), self.bench.write("given", signature)
+        for file, status in ((source, 0), (self.bench.write("other", message + b"!"), 1)):
+            verify = ("verify", "--key", self.name, "--in", file, "--signature", given)
+            answer = run(self.bench.home, *verify, status=status)
+        return answer == answer | {"valid": False}
+
+
+def signed_again(certificate: bytes, signature: bytes) -> bytes:
+    """A certificate (PEM or DER) with another signature in the place of its own, in PEM."""
+    load = x509.load_pem_x509_certificate if b"-----BEGIN" in certificate else x509.load_der_x509_certificate
+    old = load(certificate)
+    # Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signature BIT STRING } (RFC 5280 §4.1)
+    der = old.public_bytes(Encoding.DER)
+    start = der.index(old.tbs_certificate_bytes)
+    kept = der[start : len(der) - len(_tlv(0x03, b"\0" + old.signature))]
+    new = _tlv(0x30, kept + _tlv(0x03, b"\0" + signature))
+    return x509.load_der_x509_certificate(new).public_bytes(Encoding.PEM)
+
+
+def to_be_signed(certificate: bytes) -> bytes:
+    """What a certificate's signature (PEM or DER) is over."""
+    load = x509.load_pem_x509_certificate if b"-----BEGIN" in certificate else x509.load_der_x509_certificate
+    return load(certificate).tbs_certificate_bytes
+
+
+def _tlv(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return bytes([tag, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(length)]) + length + content
