@@ -157,7 +157,7 @@ class Supervisor:
 
     def _tail(self, name: str) -> str:
         lines = self._state.log(name).read_text(errors="replace").splitlines()[-20:]
-        return "\n".join(dict.fromkeys(lines))  # each attempt may have said the same
+        return "\n".join(reversed(dict.fromkeys(reversed(lines))))  # each attempt may have said the same
 
 
 def _has_ended(pid: int) -> bool:
