@@ -89,8 +89,8 @@ def _load_pair(material: bytes, *, public: bool) -> Key:
             else load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True)
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        what = "SubjectPublicKeyInfo" if public else "unencrypted PKCS#8 private key"
-        raise Refused("key-unparsable", f"not an {what} in DER") from None
+        what = "a SubjectPublicKeyInfo" if public else "an unencrypted PKCS#8 private key"
+        raise Refused("key-unparsable", f"not {what} in DER") from None
     if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
         raise Refused("key-unparsable", "a kind of key that is not accepted")
     return key
@@ -121,11 +121,13 @@ def _check_rsa_numbers(material: bytes) -> None:
 
 
 def self_test(key: Key) -> None:
-    """Use the key once in each direction. Raises `Refused("key-self-test-failed")` where the halves do not fit."""
+    """Use the key once in each direction that it has. Raises `Refused("key-self-test-failed")` where that fails."""
     try:
         if isinstance(key, rsa.RSAPrivateKey):
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
             key.public_key().verify(key.sign(_PROBE, pss, hashes.SHA256()), _PROBE, pss, hashes.SHA256())
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.encrypt(_PROBE, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
         elif isinstance(key, ec.EllipticCurvePrivateKey):
             algorithm = ec.ECDSA(hashes.SHA256())
             key.public_key().verify(key.sign(_PROBE, algorithm), _PROBE, algorithm)

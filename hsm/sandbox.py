@@ -72,9 +72,10 @@ def _landlock(writable: list[Path]) -> None:
     readable = {Path(sys.prefix), Path(sys.base_prefix), source / "hsm", source / "strongroom"}
     readable |= {Path(one) for one in ("/usr", "/lib", "/lib64", "/etc")}
     for path, rights in [*((one, _READ) for one in readable), *((one, everything) for one in writable)]:
-        if not path.exists():
+        try:
+            descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except (FileNotFoundError, PermissionError):  # what is not there or out of reach needs no permission
             continue
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         # The kernel refuses rights on a file that only mean something for a folder.
         rule = struct.pack("=Qi", rights if path.is_dir() else rights & everything & _ON_FILES, descriptor)
         _require(_libc.syscall(_SYS_ADD, ruleset, 1, rule, 0), "landlock_add_rule")

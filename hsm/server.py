@@ -20,7 +20,7 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import FrameBuffer, pack
 
 _PEERCRED = struct.Struct("3i")
-SEND_TIMEOUT = 10.0
+SEND_TIMEOUT = 3.0
 MAX_CALLERS = 256
 logger = logging.getLogger("hsm")
 

@@ -23,5 +23,5 @@ def check_chain(certificates: list[str], public_key: bytes) -> None:
             raise Refused("certificate-mismatch", "the first certificate is another key's")
         for subject, issuer in itertools.pairwise(chain):
             subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
         raise Refused("certificate-mismatch", "a certificate cannot be read, or was not issued by the next") from None

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django_redis.exceptions import ConnectionInterrupted
@@ -30,6 +30,8 @@ _BY_CLASS: list[tuple[type[Exception], str]] = [
     (exceptions.Throttled, "throttled"),
     (exceptions.APIException, "malformed"),
     (RequestDataTooBig, "too-large"),
+    # A value that no column can hold, a zero byte for instance: it came with the request.
+    (DataError, "malformed"),
     (OperationalError, "unavailable"),
     (InterfaceError, "unavailable"),
     (ConnectionInterrupted, "unavailable"),
@@ -71,7 +73,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     refused = as_refused(error)
     if refused is None:
         return None
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError) and refused.problem.status == 503:
         logger.warning("The database does not answer: %s", type(error).__name__)
     set_rollback()
     extra = headers(refused)

@@ -16,6 +16,8 @@ PROVIDER = os.environ.get("STRONGROOM_PROVIDER", "provider")
 HSM_SOCKET = os.environ.get("STRONGROOM_HSM_SOCKET", "")
 VALIDATION_KEY_FILE = os.environ.get("STRONGROOM_VALIDATION_KEY_FILE", "")
 ENGINE_KEY_FILE = os.environ.get("STRONGROOM_ENGINE_KEY_FILE", "")
+MANUFACTURER_URL = os.environ.get("STRONGROOM_MANUFACTURER_URL", "")
+MANUFACTURER_TLS_FILE = os.environ.get("STRONGROOM_MANUFACTURER_TLS_FILE", "")
 
 DEBUG = False
 SECRET_KEY = environment.secret_file("STRONGROOM_SECRET_KEY_FILE")
@@ -62,6 +64,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "settle-imports": {"task": "tee.tasks.settle_imports", "schedule": 10.0, "options": {"expires": 10}},
     "publish-rotated-keys": {"task": "tee.tasks.publish_rotated_keys", "schedule": 5.0, "options": {"expires": 5}},
+    "list-vendor-keys": {"task": "tee.tasks.list_vendor_keys", "schedule": 30.0, "options": {"expires": 30}},
     "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 30.0, "options": {"expires": 30}},
     "forget-expired-tokens": {"task": "tenants.tasks.forget_expired_tokens", "schedule": timedelta(hours=1)},
 }
@@ -211,5 +214,5 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # A client's own mistakes fill no logs.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
 }

@@ -1,10 +1,12 @@
 """`DIR/access.json` (0600): everything that a tester or a tool needs to use a development stack.
 
-    {"url", "manufacturer_url", "hsm_socket", "database_url", "processes": {name: process id},
+    {"url", "tls_url", "tls_ca", "manufacturer_url", "validator_url", "hsm_socket", "database_url",
+     "processes": {name: process id},
      "officers": [{"username", "password", "otp_seed", "class", "card_file", "pin"}],
      "tenants": [{"slug", "token", "admin": {"username", "password", "otp_seed"}, "client_home"}]}
 
-It is there exactly while the stack is ready. `database_url` is the owner's of the tables; `otp_seed` is base32.
+It is there exactly while the stack is ready. `url` is the portal without TLS, on this machine alone; `tls_ca` is the
+file of the certificate that vouches for `tls_url`. `database_url` is the owner's of the tables; `otp_seed` is base32.
 """
 
 import msgspec
@@ -18,7 +20,10 @@ def write_access(state: State, run: Run) -> None:
     people = read_people(state)
     access = {
         "url": run.url,
+        "tls_url": run.tls_url,
+        "tls_ca": str(state.tls_ca),
         "manufacturer_url": run.manufacturer_url,
+        "validator_url": run.validator_url,
         "hsm_socket": str(state.hsm_socket),
         "database_url": run.database_url,
         "processes": {"supervisor": run.supervisor.pid} | {name: one.pid for name, one in run.processes.items()},

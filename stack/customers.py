@@ -5,33 +5,33 @@ alone, so this can be interrupted anywhere and begun again.
 """
 
 import contextlib
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stack.device import manufacturer_roots
-from stack.layout import PROVIDER, TENANTS, State
+from stack.layout import PROJECT, PROVIDER, TENANTS, VALIDATOR, State, write_private
 from stack.narration import chapter, done
 from stack.otp import next_code
 from stack.people import OfficerPerson, People, Person, read_people
 from stack.run import Run, read_run
+from stack.services import manufacturer_tls
 from strongroom.client import access, account
 from strongroom.client.connection import connect
 from strongroom.client.home import Config, Home, TrustFiles
-from strongroom.client.http import Service
 from strongroom.officer import actions
 from strongroom.officer.cards import open_card, read_card
 from strongroom.protocol.access import client_principal, device_principal
-from strongroom.protocol.admin_actions import read_action
-from strongroom.protocol.credentials import PublicCredential, public_credential
+from strongroom.protocol.admin_actions import DefinePartition, read_action
+from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 
 CLIENT = "backend"
 DEVICE = "laptop"
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
 
 
 def customers(state: State) -> None:
@@ -39,9 +39,9 @@ def customers(state: State) -> None:
     run, people = read_run(state), read_people(state)
     if run is None:
         raise Refused("configuration", "this stack has no run.json")
-    # 1. The provider tells the manufacturer of its device's vendor keys.
-    _list_vendor_keys(state, run)
+    # 1. Each customer is told where everyone answers this time, and given what to trust them by.
     homes = {slug: _configure(state, run, state.customer(slug), tenant=slug) for slug in TENANTS}
+    _trust_validator(state, run, list(homes.values()))
     if all(_is_complete(home) for home in homes.values()):
         return
     # 2. Each customer's admin logs in, makes the credentials and asks for a partition.
@@ -74,16 +74,14 @@ def _configure(state: State, run: Run, folder: Path, *, tenant: str) -> Home:
     """A configuration folder for this start's addresses, with the trust anchors that are given out of band."""
     home = Home(folder)
     partition = home.config().partition if (folder / "config.json").exists() else ""
-    signing = load_pem_private_key(state.validation_key_file.read_bytes(), None)
-    if not isinstance(signing, Ed25519PrivateKey):
-        raise Refused("configuration", f"{state.validation_key_file} does not hold an Ed25519 key")
     trust = TrustFiles(
         manufacturer_roots=manufacturer_roots(state),
-        manufacturer_tls=(state.root / "manufacturer" / "public" / "tls.pem").read_bytes(),
-        provider_validation=msgspec.json.encode(public_credential(signing)),
+        manufacturer_tls=manufacturer_tls(state).read_bytes(),
+        provider_validation=state.validation_credential_file.read_bytes(),
+        provider_tls=state.tls_ca.read_bytes(),
     )
     config = Config(
-        url=run.url,
+        url=run.tls_url,
         tenant=tenant,
         provider=PROVIDER,
         manufacturer_url=run.manufacturer_url,
@@ -98,12 +96,14 @@ def _is_complete(home: Home) -> bool:
     return bool(partition and home.token() and home.kept("access", partition))
 
 
-def _list_vendor_keys(state: State, run: Run) -> None:
-    with Service(run.url) as portal:
-        devices = portal.get("/api/v1/trust", dict)["devices"]
-    with Service(run.manufacturer_url, trusted=state.root / "manufacturer" / "public" / "tls.pem") as manufacturer:
-        for endorsement in [one for device in devices for one in device["vendor_keys"]]:
-            manufacturer.post("/v1/vendor-keys", {"endorsement": endorsement}, dict)
+def _trust_validator(state: State, run: Run, homes: list[Home]) -> None:
+    """The independent validator's anchor, which its operator hands out."""
+    command = [sys.executable, "-m", "validator", "anchor", "--store", str(state.root / "validator")]
+    anchor = subprocess.run([*command, "--url", run.validator_url], stdout=subprocess.PIPE, check=True, cwd=PROJECT)
+    for home in homes:
+        folder = home.path / "trust" / "validators"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_private(folder / f"{VALIDATOR}.json", anchor.stdout)
 
 
 def _prepare(state: State, admin: Person, home: Home) -> None:
@@ -130,7 +130,7 @@ def _prepare(state: State, admin: Person, home: Home) -> None:
 
 
 def _define_partitions(state: State, run: Run, people: People, owners: set[PublicCredential]) -> None:
-    requester, *approvers = [one for one in people.officers if one.officer_class == "partition"]
+    requester, *approvers = people.officers_of("partition")
     # 1. The first officer requests what is not requested yet.
     card = open_card(read_card(state.card(requester.username)), requester.pin)
     home = configure_officer(state, run, requester)
@@ -138,7 +138,8 @@ def _define_partitions(state: State, run: Run, people: People, owners: set[Publi
     with connect(home, "person") as connection:
         for asked in actions.partition_requests(connection):
             if not any(_defines(one, asked) for one in actions.actions(connection)):
-                actions.request_action(connection, card, asked, int(time.time()))
+                wanted = actions.define_partition(asked)
+                actions.request_action(connection, card, wanted, int(time.time()), partition_request=asked.request)
                 done(f"{requester.username} requested: define a partition for {asked.tenant}, with its owner's key")
     # 2. Two others read the very bytes, sign their digest with their cards, and give a fresh code each.
     for officer in approvers:
@@ -147,17 +148,16 @@ def _define_partitions(state: State, run: Run, people: People, owners: set[Publi
         log_in(state, officer, home)
         with connect(home, "person") as connection:
             for opened in actions.actions(connection):
-                if opened.state != "open" or read_action(opened.action).body.owner not in owners:
+                body = read_action(opened.action).body
+                if opened.state != "open" or not isinstance(body, DefinePartition) or body.owner not in owners:
                     continue
                 code = next_code(state, officer)
                 after = actions.approve(connection, card, opened, code, int(time.time()))
-                tenant = read_action(opened.action).body.tenant
-                done(f"{officer.username} approved the partition for {tenant}: the action is {after.state}")
+                done(f"{officer.username} approved the partition for {body.tenant}: the action is {after.state}")
 
 
 def _defines(opened: actions.OpenedAction, asked: actions.PartitionRequest) -> bool:
-    body = read_action(opened.action).body
-    return opened.state == "open" and (body.tenant, body.label, body.owner) == (asked.tenant, asked.label, asked.owner)
+    return opened.state == "open" and read_action(opened.action).body == actions.define_partition(asked)
 
 
 def _use_partition(slug: str, home: Home) -> None:

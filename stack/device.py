@@ -103,9 +103,9 @@ def _hold_ceremony(state: State, people: People) -> None:
 
 def _unseal(state: State, people: People) -> None:
     roots = x509.load_pem_x509_certificates(manufacturer_roots(state))
-    for one in [one for one in people.officers if one.officer_class == "security"][:THRESHOLD]:
+    for one in people.officers_of("security")[:THRESHOLD]:
         nonce = new_nonce()
-        endorsement = json.loads(console(state, "unseal-begin", "--nonce", nonce))["endorsement"]
+        endorsement = json.loads(console(state, "unseal-begin", f"--nonce={nonce}"))["endorsement"]
         card = open_card(read_card(state.card(one.username)), one.pin)
         part = state.folder("device") / "part.json"
         write_private(part, msgspec.json.encode(make_unseal_part(card, endorsement, nonce, roots, int(time.time()))))

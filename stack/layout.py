@@ -8,6 +8,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROVIDER = "provider"
+VALIDATOR = "development"
 TENANTS = {"acme": "Acme Corporation", "globex": "Globex Corporation"}
 
 
@@ -63,6 +64,24 @@ class State:
     @property
     def validation_key_file(self) -> Path:
         return self.root / "provider" / "validation-key.pem"
+
+    @property
+    def validation_credential_file(self) -> Path:
+        """The public half of the validation key, as a JWK: what customers and validators are given."""
+        return self.root / "provider" / "validation-key.json"
+
+    @property
+    def engine_key_file(self) -> Path:
+        return self.root / "provider" / "engine-key"
+
+    @property
+    def tls_ca(self) -> Path:
+        """The development authority's certificate: what clients trust for the portal."""
+        return self.root / "provider" / "authority" / "ca.pem"
+
+    @property
+    def tls_server(self) -> Path:
+        return self.root / "provider" / "authority" / "server.pem"
 
     @property
     def database_password_file(self) -> Path:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from stack.access import write_access
+from stack.authority import make_authority
 from stack.layout import PROJECT, StackError, State
 from stack.narration import say
 from stack.processes import Identity, alive, send, tie_to_parent
@@ -35,13 +36,22 @@ def up(state: State, *, port: int | None, ready_fd: int | None = None) -> None:
         say(f"ended {leftovers} processes that an earlier start had left")
     state.access_file.unlink(missing_ok=True)
     make_provider_secrets(state)
+    make_authority(state)
     # 2. Where everything answers this time.
-    where = addresses(state, portal_port=_portal_port(port), manufacturer_port=_manufacturer_port(previous))
+    where = addresses(
+        state,
+        portal_port=_portal_port(port),
+        tls_port=_port_of(previous.tls_url if previous else ""),
+        manufacturer_port=_port_of(previous.manufacturer_url if previous else ""),
+        validator_port=_port_of(previous.validator_url if previous else ""),
+    )
     run = Run(
         status="starting",
         supervisor=myself(),
         url=where.url,
+        tls_url=where.tls_url,
         manufacturer_url=where.manufacturer_url,
+        validator_url=where.validator_url,
         database_url=where.owner_url,
         processes={},
     )
@@ -147,9 +157,9 @@ def _portal_port(wanted: int | None) -> int:
     return wanted
 
 
-def _manufacturer_port(previous: Run | None) -> int:
+def _port_of(last_url: str) -> int:
     """The same as last time if it is free, because clients have the address in their configuration."""
-    last = urlsplit(previous.manufacturer_url).port if previous else None
+    last = urlsplit(last_url).port
     return last if last is not None and _is_free(last) else _any_port()
 
 

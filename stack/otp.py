@@ -16,6 +16,8 @@ from stack.layout import State
 from stack.people import Person
 
 STEP = 30
+MARGIN = 10
+"""Seconds that a code is still in time when it is handed out: for whoever types it."""
 
 
 def next_code(state: State, person: Person) -> str:
@@ -34,7 +36,7 @@ def _take_step(state: State, username: str) -> int:
         file.seek(0)
         content = file.read()
         steps = msgspec.json.decode(content, type=dict[str, int]) if content else {}
-        step = max(steps.get(username, 0) + 1, int(time.time()) // STEP - 1)
+        step = max(steps.get(username, 0) + 1, int(time.time() + MARGIN) // STEP - 1)
         file.truncate(0)
         file.write(msgspec.json.encode(steps | {username: step}))
         return step

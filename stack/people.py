@@ -30,6 +30,9 @@ class People(msgspec.Struct, frozen=True, kw_only=True):
     officers: list[OfficerPerson]
     admins: dict[str, Person]
 
+    def officers_of(self, officer_class: OfficerClass) -> list[OfficerPerson]:
+        return [one for one in self.officers if one.officer_class == officer_class]
+
     def of(self, username: str) -> Person:
         return next(one for one in [*self.officers, *self.admins.values()] if one.username == username)
 

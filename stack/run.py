@@ -13,12 +13,14 @@ from stack.processes import Identity, end, identify, marked
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One start of a stack: where its parts answer, and which processes it has."""
+    """One start of a stack: where its parts answer, and which processes it has. Records of before TLS lack two."""
 
     status: Literal["starting", "ready", "stopping"]
     supervisor: Identity
     url: str
+    tls_url: str = ""
     manufacturer_url: str
+    validator_url: str = ""
     database_url: str
     processes: dict[str, Identity]
 

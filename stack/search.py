@@ -14,6 +14,7 @@ from pathlib import Path
 
 CHUNK = 16 * 1024 * 1024
 WINDOW = 18
+"""Bytes of a secret that are looked for together."""
 Chunks = Iterator[bytes]
 
 
@@ -45,8 +46,12 @@ class Searched:
 
 
 def traces(secret: str, data: bytes) -> list[Trace]:
-    """All forms of `data` (16 bytes or more), each of 15 bytes of it at least: more than chance could make."""
-    windows = [data] if len(data) < 2 * WINDOW - 4 else [data[: len(data) // 2][-WINDOW:], data[-WINDOW:]]
+    """All forms of parts of `data` (16 bytes or more), each of 12 bytes at least: more than chance could make.
+
+    Two parts are looked for, which no single line break of base64 text (every 48 bytes) can tear both.
+    """
+    half = len(data) // 2
+    windows = [data[half - WINDOW : half], data[half:][:WINDOW]] if half >= WINDOW else [data[:half], data[half:]]
     found = set()
     for window in windows:
         found |= {window, window[::-1], window.hex().encode(), window.hex().upper().encode()}
@@ -89,7 +94,7 @@ def memory(name: str, pid: int, seen: set[tuple[str, str]]) -> Place:
 
 
 def output(name: str, command: list[str]) -> Place:
-    """What a command prints. Raises `CalledProcessError` where it fails."""
+    """What a command prints; one that fails counts as a place that could not be read."""
     return Place(name, lambda: _read_output(command))
 
 
@@ -120,7 +125,7 @@ def _read_output(command: list[str]) -> Chunks:
             raise subprocess.CalledProcessError(1, command)
         yield from iter(lambda: process.stdout.read(CHUNK), b"")  # type: ignore[union-attr]
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command[0])
+        raise PermissionError(f"{Path(command[0]).name} was refused")
 
 
 def _read_memory(pid: int, seen: set[tuple[str, str]]) -> Chunks:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stack import postgres
-from stack.layout import PROJECT, PROVIDER, State
+from stack.layout import PROJECT, PROVIDER, VALIDATOR, State
 from stack.processes import MARKER
 from stack.units import Unit
 from stack.valkey import valkey_command
@@ -28,7 +28,9 @@ class Addresses:
     """Where the parts of one stack answer; `owner_url` and `broker_url` may be of servers that are not ours."""
 
     portal_port: int
+    tls_port: int
     manufacturer_port: int
+    validator_port: int
     owner_url: str
     broker_url: str
     cache_url: str
@@ -38,16 +40,28 @@ class Addresses:
         return f"http://localhost:{self.portal_port}"
 
     @property
+    def tls_url(self) -> str:
+        return f"https://localhost:{self.tls_port}"
+
+    @property
     def manufacturer_url(self) -> str:
         return f"https://127.0.0.1:{self.manufacturer_port}"
 
+    @property
+    def validator_url(self) -> str:
+        return f"https://127.0.0.1:{self.validator_port}"
 
-def addresses(state: State, *, portal_port: int, manufacturer_port: int) -> Addresses:
+
+def addresses(
+    state: State, *, portal_port: int, tls_port: int, manufacturer_port: int, validator_port: int
+) -> Addresses:
     """The addresses of this start: the embedded servers', or those that the environment names."""
     valkey = f"redis+socket://{state.valkey_socket}"
     return Addresses(
         portal_port=portal_port,
+        tls_port=tls_port,
         manufacturer_port=manufacturer_port,
+        validator_port=validator_port,
         owner_url=os.environ.get("DATABASE_URL") or postgres.database_url(state, postgres.OWNER),
         broker_url=os.environ.get("CELERY_BROKER_URL") or valkey,
         cache_url=os.environ.get("CACHE_URL") or valkey,
@@ -71,6 +85,9 @@ def portal_environment(state: State, where: Addresses) -> dict[str, str]:
         CACHE_URL=where.cache_url,
         STRONGROOM_SECRET_KEY_FILE=str(state.secret_key_file),
         STRONGROOM_VALIDATION_KEY_FILE=str(state.validation_key_file),
+        STRONGROOM_ENGINE_KEY_FILE=str(state.engine_key_file),
+        STRONGROOM_MANUFACTURER_URL=where.manufacturer_url,
+        STRONGROOM_MANUFACTURER_TLS_FILE=str(manufacturer_tls(state)),
         STRONGROOM_HSM_SOCKET=str(state.hsm_socket),
         STRONGROOM_PROVIDER=PROVIDER,
         STRONGROOM_HOSTS="localhost,127.0.0.1",
@@ -88,7 +105,7 @@ def units(state: State, where: Addresses) -> list[Unit]:
     embedded_valkey = not (os.environ.get("CELERY_BROKER_URL") and os.environ.get("CACHE_URL"))
     plain = _environment(state)
     step = partial(_step, state)
-    found = []
+    found: list[Unit] = []
     if embedded_postgres:
         found += [
             step("cluster", plain),
@@ -109,36 +126,88 @@ def units(state: State, where: Addresses) -> list[Unit]:
     portal, owner = portal_environment(state, where), owner_environment(state, where)
     database = ("postgres",) if embedded_postgres else ()
     broker = ("valkey",) if embedded_valkey else ()
-    store = state.folder("manufacturer")
+    served = ("database", *broker)
     hsm = ["-m", "hsm", "--state", str(state.folder("hsm")), "--socket", str(state.hsm_socket)]
-    make = ["-m", "manufacturer", "init", "--store", str(store)]
-    serve = ["-m", "manufacturer", "serve", "--store", str(store), "--port", str(where.manufacturer_port)]
     celery = [*_PYTHON, "-m", "celery", "-A", "portal"]
     beat = ["--loglevel=WARNING", "--pidfile=", f"--schedule={state.folder('beat') / 'schedule'}"]
     return [
         *found,
-        Unit("manufacturer-store", [*_PYTHON, *make], plain),
+        *_manufacturer(state, where, plain),
+        *_validator(state, where, plain),
         Unit("hsm", [*_PYTHON, *hsm], plain, ready=partial(_accepts, socket.AF_UNIX, state.hsm_socket)),
-        Unit(
-            "manufacturer",
-            [*_PYTHON, *serve],
-            plain,
-            needs=("manufacturer-store",),
-            ready=partial(_answers, where.manufacturer_url, store / "public" / "tls.pem"),
-        ),
         step("device", plain, needs=("hsm", "manufacturer"), follows="hsm", narrates=True),
         step("database", owner, needs=database),
-        step("registration", owner, needs=("database", "device", *broker)),
-        Unit("web", _web_command(where), portal, needs=("database", *broker), ready=partial(_answers, where.url)),
+        step("registration", owner, needs=("device", "manufacturer", *served)),
+        Unit("web", _web_command(where.portal_port), portal, needs=served, ready=partial(_answers, where.url)),
+        Unit(
+            "web-tls",
+            _web_command(
+                where.tls_port, "--ssl-certificate", str(state.tls_server), "--ssl-keyfile", str(state.tls_server)
+            ),
+            portal,
+            needs=served,
+            ready=partial(_answers, where.tls_url, state.tls_ca),
+        ),
         Unit(
             "worker",
             [*celery, "worker", "--concurrency=2", "--loglevel=WARNING", "--without-gossip", "--without-mingle"],
             portal,
-            needs=("database", *broker),
+            needs=served,
             ready=lambda: True,
         ),
-        Unit("beat", [*celery, "beat", *beat], portal, needs=("database", *broker), ready=lambda: True),
-        step("customers", plain, needs=("registration", "web"), narrates=True),
+        Unit("beat", [*celery, "beat", *beat], portal, needs=served, ready=lambda: True),
+        step("customers", plain, needs=("registration", "web-tls", "validator"), narrates=True),
+    ]
+
+
+def manufacturer_tls(state: State) -> Path:
+    """The certificate that the manufacturer's clients pin."""
+    return state.root / "manufacturer" / "public" / "tls.pem"
+
+
+def _manufacturer(state: State, where: Addresses, environment: dict[str, str]) -> list[Unit]:
+    command, store = [*_PYTHON, "-m", "manufacturer"], str(state.folder("manufacturer"))
+    return [
+        Unit("manufacturer-store", [*command, "init", "--store", store], environment),
+        Unit(
+            "manufacturer",
+            [*command, "serve", "--store", store, "--port", str(where.manufacturer_port)],
+            environment,
+            needs=("manufacturer-store",),
+            ready=partial(_answers, where.manufacturer_url, manufacturer_tls(state)),
+        ),
+    ]
+
+
+def _validator(state: State, where: Addresses, environment: dict[str, str]) -> list[Unit]:
+    """The independent validator, told at each start where the others answer this time."""
+    command, store = [*_PYTHON, "-m", "validator"], state.folder("validator")
+    watched = {
+        "--name": VALIDATOR,
+        "--interval": "2",
+        "--manufacturer-url": where.manufacturer_url,
+        "--manufacturer-tls": str(manufacturer_tls(state)),
+        "--manufacturer-roots": str(state.root / "manufacturer" / "public" / "root.pem"),
+        "--provider": PROVIDER,
+        "--provider-url": where.tls_url,
+        "--provider-tls": str(state.tls_ca),
+        "--provider-credential": str(state.validation_credential_file),
+    }
+    options = [part for option in watched.items() for part in option]
+    return [
+        Unit(
+            "validator-store",
+            [*command, "init", "--store", str(store), *options],
+            environment,
+            needs=("manufacturer-store",),
+        ),
+        Unit(
+            "validator",
+            [*command, "serve", "--store", str(store), "--port", str(where.validator_port)],
+            environment,
+            needs=("validator-store",),
+            ready=partial(_answers, where.validator_url, store / "tls.pem"),
+        ),
     ]
 
 
@@ -155,10 +224,10 @@ def _step(
     return Unit(name, command, environment, needs=needs, follows=follows, narrates=narrates)
 
 
-def _web_command(where: Addresses) -> list[str]:
-    address = ["--host", "127.0.0.1", "--port", str(where.portal_port), "--interface", "wsgi", "--http", "1"]
+def _web_command(port: int, *tls: str) -> list[str]:
+    address = ["--host", "127.0.0.1", "--port", str(port), "--interface", "wsgi", "--http", "1"]
     size = ["--workers", "2", "--blocking-threads", "16", "--respawn-failed-workers"]
-    return [*_PYTHON, "-m", "granian", *address, *size, "portal.wsgi:application"]
+    return [*_PYTHON, "-m", "granian", *address, *tls, *size, "portal.wsgi:application"]
 
 
 def _environment(state: State, **more: str) -> dict[str, str]:

@@ -49,10 +49,12 @@ def registration(state: State) -> None:
         for slug, one in people.admins.items()
     ]
     spec = msgspec.json.encode({"officers": officers, "tenants": tenants})
-    if _is_stamped(state, "registration", version := hashlib.sha256(spec).hexdigest()):
+    commands = ["register_device", "make_engine_keys", "seed_development"]
+    version = hashlib.sha256(msgspec.json.encode([commands, spec])).hexdigest()
+    if _is_stamped(state, "registration", version):
         return
-    manage("register_device")
-    manage("seed_development", given=spec)
+    for command in commands:
+        manage(command, given=spec)
     _stamp(state, "registration", version)
 
 

@@ -30,12 +30,13 @@ from strongroom.client import receipts
 from strongroom.client.home import Home
 
 TENANT = "acme"
-FILE = PROJECT / "pyproject.toml"
+FILE = PROJECT / "README.md"
 
 
 def demo(state: State, *, port: int | None, leave: bool) -> None:
     """Start a stack, tell the story on it, and stop it: at once, or when the person has seen enough."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Even where a shell started us with SIGINT ignored, as it does in the background.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     supervisor = start(state, port=port, tied=True)
     try:
@@ -80,6 +81,7 @@ class Story:
         # 1. The customer looks before it leaps.
         chapter("Acme checks whom it is dealing with")
         self._strongroom("trust")
+        done(f"an independent validator at {self.run.validator_url} has seen both keys, and says since when")
         # 2. Its keys go in; nobody on the way can open them.
         chapter("Acme makes three keys and brings them in")
         self._make_keys()
@@ -95,7 +97,7 @@ class Story:
         self._strongroom("log", "verify")
         # 5. And the keys?
         chapter("Where is my key?")
-        show_whereabouts(self.state, self.run, self.home, self._cache_url(), [self._file(f"{one}.key") for one in KEYS])
+        show_whereabouts(self.state, self.run, self.home, [self._file(f"{one}.key") for one in KEYS])
         say(f"told in {time.monotonic() - began:.0f} s")
 
     # --- keys ---
@@ -121,7 +123,8 @@ class Story:
         for kind, mode, usages, more in (
             ("aes", "signed", "encrypt decrypt hash", []),
             ("rsa", "signed", "sign verify encrypt decrypt translate", ["--translate-to", self._name("aes")]),
-            ("ec", "token", "sign verify", []),
+            # The provider's engine, not the device, takes off the outer layer of this one. It cannot open the inner.
+            ("ec", "token", "sign verify", ["--transport", "engine"]),
         ):
             uses = [part for usage in usages.split() for part in ("--usage", usage)]
             self._strongroom(
@@ -211,9 +214,6 @@ class Story:
         path.touch(mode=0o600)
         path.write_bytes(data)
         return path
-
-    def _cache_url(self) -> str:
-        return os.environ.get("CACHE_URL") or f"unix://{self.state.valkey_socket}"
 
 
 KEYS = ("rsa", "ec", "aes")

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from strongroom.protocol.envelope import Envelope, ImportHeader, strip_provider_layer
@@ -67,14 +66,8 @@ def strip(envelope: Envelope, header: ImportHeader) -> Envelope:
 
     Raises `Refused`: `provider-key-unknown`, also for a retired one; `envelope-unopenable` whichever part fails.
     """
-    now = timezone.now()
-    in_time = Q(not_before__lte=now) & (Q(not_after=None) | Q(not_after__gt=now))
-    key = (
-        EngineKey.objects.using(ALIAS)
-        .filter(in_time, key_id=header.provider_key, suite=header.suite, status=PublishedStatus.IN_FORCE)
-        .first()
-    )
-    if key is None:
+    key = EngineKey.objects.using(ALIAS).filter(suite=header.suite, status=PublishedStatus.IN_FORCE).first()
+    if key is None or key.key_id != header.provider_key:
         raise Refused("provider-key-unknown")
     return strip_provider_layer(envelope, header, _open(key))
 

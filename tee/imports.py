@@ -145,8 +145,6 @@ def _read_header(signed: str) -> ImportHeader:
 
 def _check_transport(header: ImportHeader, *, secure: bool) -> None:
     """Raise `Refused` for a transport that is not offered here, or not on this connection."""
-    if (header.transport == "channel") != (header.provider_key == ""):
-        raise Refused("envelope-malformed", "every transport but channel has a provider key")
     if header.transport == "channel" and not secure:
         raise Refused("transport-insecure")
     if header.transport == "engine" and not engine.is_configured():

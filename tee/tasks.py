@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tee import imports, services
+from tee import imports, listing, services
 
 
 @shared_task
@@ -21,3 +21,9 @@ def publish_rotated_keys() -> None:
 def refresh_keys() -> None:
     """Bring the keys' states up to date with the TEE."""
     services.refresh_all_keys()
+
+
+@shared_task
+def list_vendor_keys() -> None:
+    """Tell the manufacturer of vendor keys that it may not have heard of."""
+    listing.try_to_list_vendor_keys()

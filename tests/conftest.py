@@ -12,9 +12,9 @@ _left_out = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """A whole stack, started once by the code of `bin/up`. Tests that stop or kill parts of it start their own."""
-    with running_stack(tmp_path_factory.mktemp("stack") / "state") as running:
+    with running_stack() as running:
         yield running
 
 

@@ -50,7 +50,6 @@ def _enter(history: sqlite3.Connection, seen: Sighting, now: int) -> None:
         return
     # 2. What is not believed changes nothing else.
     if seen.doubt:
-        logger.warning("%s %s is not believed: %s", seen.subject, seen.key_id, seen.doubt)
         return
     if known is None:
         _begin(history, seen, now)

@@ -1,6 +1,5 @@
 """The two services that are watched, as a validator sees them: TLS pinned, answers typed, nothing believed."""
 
-import logging
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -21,10 +20,10 @@ from validator.sightings import Claim, EngineKey, Sighting, Subject, confirmed, 
 
 TIMEOUT = 5.0
 MAX_ANSWER = 16 * 1024 * 1024
+WITNESS = "seen at the provider, which is only a witness"
+"""The doubt about a vendor key that there is nothing to say against."""
 FRESH, SKEW = 300, 60
 """Seconds that an answer may be old, and that an honest clock may be ahead."""
-
-logger = logging.getLogger("validator")
 
 
 class _Listed(msgspec.Struct):
@@ -123,13 +122,13 @@ class Sources:
         with self._open("provider", self._settings.provider) as provider:
             trust = provider.get("/api/v1/trust", _Trust)
             claims = self._endorsed([key for one in trust.devices for key in one.provider_keys], "provider-key", now)
-            claims += _readable(trust.engine_keys, kept_by_engine)
+            claims += _readable(trust.engine_keys, "provider-key", kept_by_engine)
             found = self._stated(claims, partial(self._ask_provider, provider), now)
         shown = self._endorsed([key for one in trust.devices for key in one.vendor_keys], "vendor-key", now)
-        return found + [doubted(one.sighting, one.sighting.doubt or "seen at the provider only") for one in shown]
+        return found + [doubted(one.sighting, one.sighting.doubt or WITNESS) for one in shown]
 
     def _endorsed(self, tokens: list[str], subject: Subject, now: int) -> list[Claim]:
-        return _readable(tokens, lambda token: endorsed(token, subject, self._roots, now))
+        return _readable(tokens, subject, lambda token: endorsed(token, subject, self._roots, now))
 
     def _stated(
         self, claims: list[Claim], ask: Callable[[Claim, int], ValidationStatement], now: int
@@ -172,14 +171,15 @@ class Sources:
         return Service(watched, self._transports.get(name))
 
 
-def _readable(published: list[T], read: Callable[[T], Claim]) -> list[Claim]:
-    """What of the published can be read at all: the rest is as if it were not there."""
+def _readable(published: list[T], subject: Subject, read: Callable[[T], Claim]) -> list[Claim]:
+    """All that is published. What cannot be read at all is of no key, and doubted."""
     claims = []
     for one in published:
         try:
             claims.append(read(one))
         except Refused as refused:
-            logger.warning("something published cannot be read: %s", refused)
+            unread = Sighting(subject=subject, key_id="", public_key_digest="", doubt=f"cannot be read: {refused}")
+            claims.append(Claim(sighting=unread))
     return claims
 
 

@@ -7,8 +7,8 @@ import time
 from strongroom.protocol.errors import Refused
 from validator.selectors import Source
 from validator.services import record, record_absence, record_look
-from validator.sightings import Subject
-from validator.sources import Sources
+from validator.sightings import Sighting, Subject
+from validator.sources import WITNESS, Sources
 from validator.store import Store
 
 logger = logging.getLogger("validator")
@@ -23,6 +23,7 @@ class Watcher:
         self._locks: dict[Source, threading.Lock] = {"manufacturer": threading.Lock(), "provider": threading.Lock()}
         self._began: dict[Source, float] = {"manufacturer": -1.0, "provider": -1.0}
         self._silent: set[Source] = set()
+        self._doubts: dict[Source, set[tuple[str, str]]] = {"manufacturer": set(), "provider": set()}
 
     def run(self, source: Source, interval: float) -> None:
         """Look for ever."""
@@ -50,6 +51,13 @@ class Watcher:
         elif not self.look("provider"):
             raise Refused("unavailable", "the provider does not answer")
 
+    def _report_doubts(self, source: Source, sightings: list[Sighting]) -> None:
+        """Say what is not believed: once, and not again at every look."""
+        doubts = {(one.key_id, one.doubt) for one in sightings if one.doubt not in ("", WITNESS)}
+        for key_id, doubt in doubts - self._doubts[source]:
+            logger.warning("what the %s shows of %s is not believed: %s", source, key_id or "some key", doubt)
+        self._doubts[source] = doubts
+
     def _try(self, source: Source) -> bool:
         began = int(time.time())
         see = self._sources.vendor_keys if source == "manufacturer" else self._sources.provider_keys
@@ -63,5 +71,6 @@ class Watcher:
         if source in self._silent:
             logger.info("the %s answers again", source)
         self._silent.discard(source)
+        self._report_doubts(source, sightings)
         record_look(store=self._store, source=source, sightings=sightings, began=began, now=int(time.time()))
         return True

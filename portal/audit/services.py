@@ -66,22 +66,21 @@ def copy_log(*, wait: bool = False) -> int:
 def _copy_lane(device: str, lane: str, *, wait: bool) -> int:
     """Copy one lane to its end, batch by batch."""
     LaneCursor.objects.using(ALIAS).get_or_create(device=device, lane=lane)
-    copied = 0
-    while (count := _copy_batch(device, lane, wait=wait)) is not None:
+    copied, more = 0, True
+    while more:
+        count, more = _copy_batch(device, lane, wait=wait)
         copied += count
-        if count < BATCH:
-            break
     return copied
 
 
-def _copy_batch(device: str, lane: str, *, wait: bool) -> int | None:
-    """Copy the next entries of one lane; None where another process is at it."""
+def _copy_batch(device: str, lane: str, *, wait: bool) -> tuple[int, bool]:
+    """Copy the next entries of one lane: how many, and whether there are more. (0, no) where another is at it."""
     with transaction.atomic(using=ALIAS, durable=True):
         # 1. Hold the lane: its cursor and the entries up to it are written together or not at all.
         cursors = LaneCursor.objects.using(ALIAS).filter(device=device, lane=lane)
         cursor = cursors.select_for_update(skip_locked=not wait).first()
         if cursor is None:
-            return None
+            return 0, False
         # 2. Read on from there.
         reply = secure_module().call(ReadLane(lane=lane, cursor=cursor.cursor, limit=BATCH), ReadLaneReply)
         # 3. Write both.
@@ -91,10 +90,10 @@ def _copy_batch(device: str, lane: str, *, wait: bool) -> int | None:
             logger.error("The device gave a place in lane %s of its log to another entry than before", lane)
             raise Refused("log-inconsistent", f"lane {lane} of {device}") from None
         cursor.cursor = reply.cursor
-        if len(reply.entries) < BATCH:
+        if not reply.more:
             cursor.caught_up = timezone.now()
         cursor.save(update_fields=["cursor", "caught_up"])
-    return len(reply.entries)
+    return len(reply.entries), reply.more
 
 
 def _write(device: str, lane: str, entries: list[LoggedEntry]) -> None:

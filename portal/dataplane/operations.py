@@ -113,6 +113,8 @@ def _operate(environ: WSGIEnvironment) -> OperationAnswer:
         # 3. Of which key. A tenant's keys are all that it can name.
         key = known.key(client.tenant, reference)
         parameters = _parameters(body, client, key, known)
+    except psycopg.DataError:
+        raise Refused("malformed", "no key has such a name") from None
     except psycopg.Error as error:
         logger.warning("The database does not answer: %s", type(error).__name__)
         raise Refused("unavailable") from None

@@ -6,6 +6,7 @@ from functools import wraps
 
 import django_otp
 from django.contrib.auth.views import redirect_to_login
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
@@ -92,5 +93,8 @@ def _verified(view: Page) -> Page:
             return view(request, reader=reader, **parts)
         except Refused as error:
             return problem(request, error, reader=reader)
+        except DataError:
+            # An address that no row can have, with a zero byte for instance.
+            return problem(request, Refused("not-found"), reader=reader)
 
     return verified

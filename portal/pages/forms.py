@@ -12,6 +12,13 @@ from tenants.selectors import membership_of
 CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 8, "spellcheck": "false"}
 
 
+class CodeInput(forms.TextInput):
+    """A field for a one-time code, which is never filled in again: it has served, or is about to expire."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
 class LoginForm(AuthenticationForm):
     """Password and one-time code at once, so that no answer tells which of them was wrong.
 
@@ -22,7 +29,7 @@ class LoginForm(AuthenticationForm):
     authenticator: Any = None
 
     otp_token = forms.CharField(
-        required=False, label="One-time code", widget=forms.TextInput(CODE | {"aria-describedby": "otp-help"})
+        required=False, label="One-time code", widget=CodeInput(CODE | {"aria-describedby": "otp-help"})
     )
     error_messages = {
         "invalid_login": "User name, password or one-time code is wrong. A code serves only once.",
@@ -49,7 +56,7 @@ class LoginForm(AuthenticationForm):
 class CodeForm(forms.Form):
     """The first code of a new authenticator."""
 
-    code = forms.CharField(label="One-time code", widget=forms.TextInput(CODE | {"autofocus": True}))
+    code = forms.CharField(label="One-time code", widget=CodeInput(CODE | {"autofocus": True}))
 
 
 class ClientForm(forms.Form):

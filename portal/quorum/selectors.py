@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
+from strongroom.protocol.admin_actions import Body, action_name, read_action
 from strongroom.protocol.commands import ListOfficers, ListOfficersReply, Status, StatusReply
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
@@ -58,6 +59,12 @@ def get_partition_request(request: str) -> Partition:
 
 def open_action_of(partition: Partition) -> AdminAction | None:
     return AdminAction.objects.using(ALIAS).filter(partition_request=partition, state=ActionState.OPEN).first()
+
+
+def is_open(body: Body) -> bool:
+    """Whether an action of just this body is open."""
+    rows = AdminAction.objects.using(ALIAS).filter(name=action_name(body), state=ActionState.OPEN)
+    return any(read_action(bytes(row.action)).body == body for row in rows)
 
 
 def tenants() -> QuerySet[Tenant]:

@@ -10,7 +10,9 @@ from portal.quorum.models import AdminAction
 
 class OpenActionIn(serializers.Serializer[Any]):
     request = serializers.CharField(max_length=16_384, help_text="Signed ActionRequest.")
-    partition_request = serializers.CharField(max_length=64)
+    partition_request = serializers.CharField(
+        max_length=64, required=False, help_text="The customer's request, for an action that defines a partition."
+    )
 
 
 class ApprovalIn(serializers.Serializer[Any]):

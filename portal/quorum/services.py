@@ -15,7 +15,14 @@ from portal.quorum.codes import use_code
 from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws
-from strongroom.protocol.admin_actions import ActionRequest, action_digest, count_approvals, read_action
+from strongroom.protocol.admin_actions import (
+    ActionRequest,
+    Body,
+    DefinePartition,
+    action_digest,
+    count_approvals,
+    read_action,
+)
 from strongroom.protocol.commands import (
     ExecuteAction,
     ExecuteActionReply,
@@ -26,6 +33,8 @@ from strongroom.protocol.commands import (
 from strongroom.protocol.credentials import thumbprint
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
+from tee.listing import try_to_list_vendor_keys
+from tee.services import publish_rotated_keys
 from tenants.models import Partition, Tenant
 from tenants.signals import emit
 
@@ -35,22 +44,20 @@ WAITING = {"quorum-not-met", "hsm-sealed", "hsm-unreachable", "log-unwritable", 
 """Refusals after which the same action can still be executed later."""
 
 
-def open_action(*, officer: OfficerProfile, request: str, partition_request: str) -> AdminAction:
+def open_action(*, officer: OfficerProfile, request: str, partition_request: str = "") -> AdminAction:
     """Have the TEE open an action on a request that the officer's card signed.
 
-    Raises `Refused`: `officer-unknown` for another's card, `conflict` where the request is not for this partition
-    request or one is open already, and what the TEE says.
+    `partition_request` belongs to an action that defines a partition, and to no other. Raises `Refused`:
+    `officer-unknown` for another's card, `conflict` where the request is not for this partition request or such an
+    action is open already, and what the TEE says.
     """
-    # 1. The officer's own card signed it, and it asks for exactly what the customer asked for.
+    # 1. The officer's own card signed it, and nothing of the kind is under way.
     if jws.signer(request) != officer.card_fingerprint:
         raise Refused("officer-unknown", "signed by another card than your own")
-    partition = selectors.get_partition_request(partition_request)
-    wanted = jws.read_unverified(request, ActionRequest)
-    asked_for = (partition.tenant.slug, partition.label, partition.owner_fingerprint)
-    if (wanted.body.tenant, wanted.body.label, thumbprint(wanted.body.owner)) != asked_for:
-        raise Refused("conflict", "the signed request differs from the customer's partition request")
-    if selectors.open_action_of(partition) is not None:
-        raise Refused("conflict", "an action for this partition request is open already")
+    body = jws.read_unverified(request, ActionRequest).body
+    partition = _requested_partition(body, partition_request)
+    if partition is None and selectors.is_open(body):
+        raise Refused("conflict", "an action of this kind is open already")
     # 2. The TEE checks the signature and makes the bytes that officers approve.
     opened = secure_module().call(OpenAction(request=request), OpenActionReply).action
     action = read_action(opened)
@@ -61,7 +68,7 @@ def open_action(*, officer: OfficerProfile, request: str, partition_request: str
         name=action.action,
         officer_class=action.officer_class,
         requester_id=officer.pk,
-        partition_request_id=partition.pk,
+        partition_request_id=partition.pk if partition else None,
         opened=datetime.fromtimestamp(action.opened_at, UTC),
         expires=datetime.fromtimestamp(action.expires_at, UTC),
     )
@@ -71,12 +78,27 @@ def open_action(*, officer: OfficerProfile, request: str, partition_request: str
         raise Refused("conflict", "an action for this partition request is open already") from None
     emit(
         tag="officer:action:opened",
-        tenant=partition.tenant,
+        tenant=partition.tenant if partition else None,
         actor=officer.user.username,
         action=row.name,
         digest=row.digest,
     )
     return selectors.get_action(row.pk)
+
+
+def _requested_partition(body: Body, partition_request: str) -> Partition | None:
+    """The customer's request that an action answers, if it defines exactly what was asked for; None for a rotation."""
+    if not isinstance(body, DefinePartition):
+        if partition_request:
+            raise Refused("conflict", "the signed request is not for a partition")
+        return None
+    partition = selectors.get_partition_request(partition_request)
+    asked_for = (partition.tenant.slug, partition.label, partition.owner_fingerprint)
+    if (body.tenant, body.label, thumbprint(body.owner)) != asked_for:
+        raise Refused("conflict", "the signed request differs from the customer's partition request")
+    if selectors.open_action_of(partition) is not None:
+        raise Refused("conflict", "an action for this partition request is open already")
+    return partition
 
 
 def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp: str) -> AdminAction:
@@ -137,8 +159,11 @@ def settle(*, action: AdminAction) -> AdminAction:
             expired = error.code == "action-expired"
             _record(action, ActionState.EXPIRED if expired else ActionState.REFUSED, error.code)
     else:
-        # 3b. Yes: the partition exists.
+        # 3b. Yes: the partition exists, or the device has a new key in force, which customers and manufacturer learn.
         _record(action, ActionState.EXECUTED, executed.result)
+        if action.partition_request_id is None:
+            publish_rotated_keys()
+            try_to_list_vendor_keys()
     return selectors.get_action(action.pk)
 
 

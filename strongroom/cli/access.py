@@ -1,7 +1,7 @@
 """`access`: who may do what in the partition. Only the owner changes it, on the owner's machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -11,7 +11,7 @@ from strongroom.cli.prompts import connected
 from strongroom.client import access
 from strongroom.client.home import Home
 from strongroom.client.in_force import InForce
-from strongroom.protocol.access import device_principal
+from strongroom.protocol.access import Right, device_principal
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import canonical_json, read_json
 
@@ -31,7 +31,7 @@ def access_show(as_json: Json = False) -> None:
 @app.command()
 def allow(
     principal: Annotated[str, typer.Argument(help="device:FINGERPRINT or client:ID")],
-    rights: Annotated[str, typer.Option(help="Comma list of: import sign verify encrypt decrypt hash translate.")],
+    rights: Annotated[str, typer.Option(help=f"Comma list of: {' '.join(get_args(Right))}.")],
     label: Annotated[str, typer.Option("--label", "--device-name", help="A name to recognise it by.")] = "",
     credential: Annotated[
         Path | None, typer.Option(exists=True, help="Another device's public credential (`device show --json`).")

@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from strongroom.cli import access, keys, log, officer, operations, output, setup, trust
+from strongroom.cli import (
+    access,
+    evidence,
+    imports,
+    keys,
+    log,
+    officer,
+    operations,
+    output,
+    receipts,
+    setup,
+    trust,
+    validators,
+)
 from strongroom.protocol.errors import Refused
 
 app = typer.Typer(
@@ -14,9 +27,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (setup.app, trust.app, keys.app, operations.app):
+for part in (setup.app, imports.app, operations.app):
     app.registered_commands += part.registered_commands
     app.registered_groups += part.registered_groups
+app.add_typer(trust.app, name="trust")
+app.add_typer(keys.app, name="keys")
+app.add_typer(receipts.app, name="receipt")
+app.add_typer(evidence.app, name="evidence")
+app.add_typer(validators.app, name="validator")
 app.add_typer(access.app, name="access")
 app.add_typer(log.app, name="log")
 app.add_typer(officer.app, name="officer")

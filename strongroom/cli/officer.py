@@ -3,14 +3,26 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from strongroom.cli import cards, prompts, setup
 from strongroom.cli.output import Json, aside, moment, next_step, pairs, records, show
 from strongroom.cli.prompts import PinFile, connected
+from strongroom.client.connection import Connection
 from strongroom.officer import actions, unseal
 from strongroom.officer.cards import OpenCard, open_card, read_card
-from strongroom.protocol.admin_actions import AdminAction, describe
+from strongroom.protocol.admin_actions import (
+    AdminAction,
+    Body,
+    RotateProviderKey,
+    RotateVendorKey,
+    describe,
+    read_action,
+    words,
+)
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.suites import Suite
 
 app = typer.Typer(no_args_is_help=True, help="What officers of the provider do.")
 app.add_typer(cards.app, name="card")
@@ -36,18 +48,21 @@ def requests(as_json: Json = False) -> None:
 
 @app.command("request-action")
 def request_action(
-    request: Annotated[str, typer.Argument(metavar="REQUEST_ID")],
+    what: Annotated[str, typer.Argument(metavar="REQUEST_ID|rotate-vendor-key|rotate-provider-key")],
     card: CardOption,
+    *,
+    suite: Annotated[Suite | None, typer.Option(help="Of the provider key to rotate.")] = None,
     pin_file: PinFile = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the device to open the action that defines this partition."""
+    """Ask the device to open an action: define the partition of a customer's request, or rotate a wrapping key."""
     with connected("person") as connection:
-        asked = actions.partition_request(connection, request)
-        rows = [("Define for", asked.tenant), ("Label", asked.label), ("Owner fingerprint", asked.owner.fingerprint)]
-        _confirm(rows, "Request this?", yes=yes)
-        opened = actions.request_action(connection, _card(card, pin_file), asked, prompts.now())
+        body, request = _wanted(connection, what, suite)
+        _confirm(words(body), "Request this?", yes=yes)
+        opened = actions.request_action(
+            connection, _card(card, pin_file), body, prompts.now(), partition_request=request
+        )
     step = f"other officers: strongroom officer approve {opened.id} --card FILE"
     show(as_json, opened, pairs([("Action", opened.id), ("Digest", opened.digest)]), next_step(step))
 
@@ -57,8 +72,9 @@ def actions_list(as_json: Json = False) -> None:
     """Administrative actions, open and past."""
     with connected("person") as connection:
         found = actions.actions(connection)
-    columns = ["id", "state", "requested_by", "digest", "result"]
-    show(as_json, found, records(found, columns, empty="There are no actions."))
+    rows = [msgspec.structs.asdict(one) | {"action": read_action(one.action).action} for one in found]
+    columns = ["id", "action", "state", "requested_by", "digest", "result"]
+    show(as_json, found, records(rows, columns, empty="There are no actions."))
 
 
 @app.command()
@@ -74,7 +90,7 @@ def approve(
     with connected("person") as connection:
         opened = actions.action(connection, action)
         read = actions.review(opened, read_card(card).face, now)
-        _confirm([*_words(read), ("Digest", opened.digest)], "Approve exactly this?", yes=yes)
+        _confirm([*_readable(read), ("Digest", opened.digest)], "Approve exactly this?", yes=yes)
         holder = _card(card, pin_file)
         answer = actions.approve(connection, holder, opened, prompts.secret("One-time code"), now)
     rows = [("State", answer.state), ("Approvals", len(answer.approvals)), ("Result", answer.result)]
@@ -90,12 +106,23 @@ def unseal_command(card: CardOption, pin_file: PinFile = None, as_json: Json = F
     show(as_json, state, pairs([("State", state.state), ("Parts given", f"{state.progress} of {state.threshold}")]))
 
 
+def _wanted(connection: Connection, what: str, suite: Suite | None) -> tuple[Body, str]:
+    """The body of the action that is wanted, and the customer's request that it answers, if any."""
+    if (what == "rotate-provider-key") != (suite is not None):
+        raise Refused("malformed", "--suite belongs to rotate-provider-key, which needs it")
+    if suite is not None:
+        return RotateProviderKey(suite=suite), ""
+    if what == "rotate-vendor-key":
+        return RotateVendorKey(), ""
+    return actions.define_partition(actions.partition_request(connection, what)), what
+
+
 def _card(path: Path, pin_file: Path | None) -> OpenCard:
     card = read_card(path)
     return open_card(card, prompts.secret(f"PIN of {card.face.name}", pin_file))
 
 
-def _words(action: AdminAction) -> list[tuple[str, Any]]:
+def _readable(action: AdminAction) -> list[tuple[str, Any]]:
     """The action in words, with its times readable."""
     return [(name, moment(value) if name in ("Opened", "Expires") else value) for name, value in describe(action)]
 

@@ -1,6 +1,7 @@
 """The access list of a partition: checked against what this folder knows, changed under the owner's signature."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import msgspec
 
@@ -9,7 +10,7 @@ from strongroom.client.evidence import Signed, check_attestation, new_nonce
 from strongroom.client.http import segment
 from strongroom.client.in_force import AccessAnswer, InForce, check_in_force
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, Principal, check_update, device_principal
+from strongroom.protocol.access import AccessList, Principal, Right, check_update, device_principal
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Attestation
@@ -99,7 +100,7 @@ def allow(principal: str, rights: list[str], *, credential: PublicCredential | N
     try:
         entry = msgspec.structs.replace(msgspec.convert(fields, Principal), credential=credential)
     except msgspec.ValidationError:
-        known = ", ".join(["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate"])
+        known = ", ".join(get_args(Right))
         raise Refused("malformed", f"rights are {known}") from None
     return lambda principals: [*(one for one in principals if one.principal != principal), entry]
 

@@ -8,6 +8,7 @@ import httpx
 
 from strongroom.client.home import Home
 from strongroom.client.http import Service
+from strongroom.client.validators import ThirdParty
 from strongroom.protocol.errors import Refused
 
 Who = Literal["client", "person", "nobody"]
@@ -28,6 +29,10 @@ class Connection:
         if not config.manufacturer_url.startswith("https://"):
             raise Refused("configuration", "manufacturer_url must be https")
         return Service(config.manufacturer_url, trusted=self.home.manufacturer_tls(), transport=self.transport)
+
+    def third_party(self, validator: ThirdParty) -> Service:
+        """A third-party validator, over TLS with nothing but its own certificate trusted."""
+        return Service(validator.url, trusted=validator.tls.encode(), transport=self.transport)
 
     def close(self) -> None:
         self.portal.close()

@@ -9,7 +9,6 @@ from cryptography import x509
 from strongroom.client.in_force import InForce
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.encoding import digest
-from strongroom.protocol.envelope import Validation
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.jws import S
 from strongroom.protocol.statements import Attestation, Endorsement, ValidationStatement
@@ -20,8 +19,14 @@ FRESH = 300
 SKEW = 60
 """Seconds that an honest clock may be ahead."""
 
-Purpose = Literal["vendor-key", "provider-key"]
-_PREFIX = {"vendor-key": "vk_", "provider-key": "pk_"}
+Subject = Literal["vendor-key", "provider-key"]
+Purpose = Literal["vendor-key", "provider-key", "single-use-vendor-key"]
+_SUBJECT: dict[Purpose, Subject] = {
+    "vendor-key": "vendor-key",
+    "single-use-vendor-key": "vendor-key",
+    "provider-key": "provider-key",
+}
+PREFIX: dict[Subject, str] = {"vendor-key": "vk_", "provider-key": "pk_"}
 
 
 @dataclass(frozen=True)
@@ -34,54 +39,23 @@ class Signed(Generic[S]):
 
 
 @dataclass(frozen=True)
-class EndorsedKey:
-    """A wrapping key whose endorsement by a certified device was verified."""
+class WrappingKey:
+    """A public key to seal to, with a name that is bound to its bytes.
+
+    `device` is the certified device that endorsed it, and empty for a key that the provider's engine keeps: of such a
+    key only validators can speak. `expires_at`: the end of a single-use key.
+    """
 
     key: AnyPublicKey
-    endorsement: Endorsement
-    mode: Mode
-    token: str
+    key_id: str
+    subject: Subject
+    device: str = ""
+    mode: Mode | None = None
+    endorsement: Endorsement | None = None
 
     @property
-    def key_id(self) -> str:
-        return self.endorsement.key_id
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was validated; `attestation` is absent where no partition was asked about."""
-
-    mode: Mode
-    device: str
-    vendor_key: EndorsedKey
-    provider_key: EndorsedKey
-    manufacturer: Signed[ValidationStatement]
-    provider: Signed[ValidationStatement]
-    attestation: Signed[Attestation] | None
-
-    def validations(self) -> list[Validation]:
-        """The evidence in the form that the header of an import carries."""
-        found = [
-            Validation(
-                validator=one.says.validator,
-                subject=one.says.subject,
-                status=one.says.status,
-                statement_digest=digest(one.token.encode()),
-                issued_at=one.says.issued_at,
-            )
-            for one in (self.manufacturer, self.provider)
-        ]
-        if self.attestation:
-            found.append(
-                Validation(
-                    validator=self.attestation.says.device,
-                    subject="partition",
-                    status=self.attestation.says.state,
-                    statement_digest=digest(self.attestation.token.encode()),
-                    issued_at=self.attestation.says.issued_at,
-                )
-            )
-        return found
+    def expires_at(self) -> int | None:
+        return self.endorsement.expires_at if self.endorsement else None
 
 
 def new_nonce() -> str:
@@ -94,18 +68,28 @@ def check_fresh(issued_at: int, now: int) -> None:
         raise Refused("stale", "the answer's time is not now: compare the clocks")
 
 
-def check_endorsement(token: str, purpose: Purpose, roots: list[x509.Certificate], now: int) -> EndorsedKey:
+def check_endorsement(token: str, purpose: Purpose, roots: list[x509.Certificate], now: int) -> WrappingKey:
     """The key that a certified device endorses for `purpose`, its name bound to its bytes.
 
     Raises `Refused`: `validation-failed`, `certificate-invalid`, `signature-invalid`, `statement-malformed`.
     """
     says, certified = verify_statement(token, Endorsement, roots, "device", now)
-    key = public_key(says.suite, says.public_key)
+    subject, key = _SUBJECT[purpose], public_key(says.suite, says.public_key)
     if says.device != certified.device_id or says.purpose != purpose:
         raise Refused("validation-failed", f"an endorsement is for another device, or not of a {purpose}")
-    if says.key_id != key.key_id(_PREFIX[purpose]):
+    if says.key_id != key.key_id(PREFIX[subject]):
         raise Refused("validation-failed", f"the name of the {purpose} does not belong to its bytes")
-    return EndorsedKey(key, says, certified.mode, token)
+    return WrappingKey(key, says.key_id, subject, says.device, certified.mode, says)
+
+
+def check_single_use(key: WrappingKey, *, import_id: str, partition: str, owner: str, now: int) -> None:
+    """Raise `Refused` unless the endorsed key was made just now for exactly this import of this owner."""
+    says = key.endorsement
+    if says is None or (says.import_id, says.partition, says.owner) != (import_id, partition, owner):
+        raise Refused("validation-failed", "the single-use key was made for another import, partition or owner")
+    check_fresh(says.issued_at, now)
+    if says.expires_at is None or now >= says.expires_at:
+        raise Refused("stale", "the single-use key has expired")
 
 
 def check_attestation(
@@ -138,7 +122,7 @@ def check_attestation(
     return Signed(says, token, certified.mode)
 
 
-def check_validation(says: ValidationStatement, key: EndorsedKey, nonce: str, provider: str, now: int) -> None:
+def check_validation(says: ValidationStatement, key: WrappingKey, nonce: str, provider: str, now: int) -> None:
     """Raise `Refused` unless a validator vouches, now and to us, for exactly this key of this provider's device."""
     # 1. It answers this question, now.
     if says.nonce != nonce:
@@ -150,9 +134,8 @@ def check_validation(says: ValidationStatement, key: EndorsedKey, nonce: str, pr
     if says.status != "in-force" or says.device_status != "in-force":
         what = f"the {says.subject} is {says.status}, its device {says.device_status}"
         raise Refused("validation-failed", f"{says.validator} says: {what}")
-    # 3. It speaks of exactly this key, of a device of this provider.
-    endorsed = key.endorsement
-    if (says.subject, says.key_id, says.device) != (endorsed.purpose, endorsed.key_id, endorsed.device):
+    # 3. It speaks of exactly this key, of a device (or, of an engine's key, of no device) of this provider.
+    if (says.subject, says.key_id, says.device) != (key.subject, key.key_id, key.device):
         raise Refused("validation-failed", f"{says.validator} speaks of another key or device")
     if says.public_key_digest != digest(key.key.raw):
         raise Refused("validation-failed", f"{says.validator} knows other bytes under this key's name")

@@ -1,10 +1,12 @@
 """The configuration folder of a customer or an officer: where each thing lies, and nothing else.
 
 config.json            url, tenant, provider, manufacturer_url, partition
-trust/                 what was got out of band: the manufacturer's roots and TLS certificate, the provider's keys
+trust/                 what was got out of band: the manufacturer's roots and TLS certificate, the provider's keys,
+                       validators/NAME.json for third parties
+policy.json            who must vouch for keys, where that is not everyone
 token, session         an API client's token, a person's token
 owner.pem, device.pem  signing keys, with their public halves in owner.json, device.json
-receipts/              NAME.jws: the device's receipt; NAME.json: what was sent for it
+receipts/, dossiers/   the device's receipts, what was sent for them, what was validated before
 access/, checkpoints/  PARTITION.jws: the last that was verified
 """
 
@@ -17,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.client.files import AskPassphrase, read_file, read_signing_key, write_private, write_signing_key
+from strongroom.protocol.certificates import profile_of
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.encoding import read_json
 from strongroom.protocol.errors import Refused
@@ -50,6 +53,7 @@ class Home:
     def __init__(self, path: Path, ask: AskPassphrase | None = None) -> None:
         self.path = path
         self._ask = ask
+        self._keys: dict[Credential, Ed25519PrivateKey] = {}
 
     @classmethod
     def default_path(cls) -> Path:
@@ -87,7 +91,11 @@ class Home:
         self._save_config(msgspec.structs.replace(self.config(), partition=partition))
 
     def manufacturer_roots(self) -> list[x509.Certificate]:
-        return _read_roots(read_file(self.path / "trust/manufacturer-roots.pem", "run `strongroom configure`"))
+        """The roots that are trusted. Where STRONGROOM_ENV is production, a development root is not one of them."""
+        roots = _read_roots(read_file(self.path / "trust/manufacturer-roots.pem", "run `strongroom configure`"))
+        if os.environ.get("STRONGROOM_ENV") == "production":
+            return [one for one in roots if profile_of(one).mode == "production"]
+        return roots
 
     def provider_validation(self) -> PublicCredential:
         """The key with which the provider's validator signs."""
@@ -138,7 +146,10 @@ class Home:
         return (self.path / f"{which}.pem").exists()
 
     def key(self, which: Credential) -> Ed25519PrivateKey:
-        return read_signing_key(self.path / f"{which}.pem", self._ask, _ADVICE[which])
+        """The signing key. A passphrase is asked for once, and the opened key stays in this process."""
+        if which not in self._keys:
+            self._keys[which] = read_signing_key(self.path / f"{which}.pem", self._ask, _ADVICE[which])
+        return self._keys[which]
 
     def credential(self, which: Credential) -> PublicCredential:
         """The public half, for which no passphrase is needed. A machine may hold the owner's public half alone."""

@@ -14,6 +14,7 @@ from strongroom.protocol.errors import CATALOGUE, Refused
 
 T = TypeVar("T")
 TIMEOUT = 30.0
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -36,9 +37,14 @@ class Service:
     """One HTTP service that answers JSON. Every refusal and every failure to get an answer is a `Refused`."""
 
     def __init__(
-        self, url: str, *, token: str = "", trusted: Path | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        *,
+        token: str = "",
+        trusted: Path | bytes | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`trusted`: the only TLS certificate that is accepted, instead of the system's authorities."""
+        """`trusted`: the only TLS certificate (PEM) that is accepted, instead of the system's authorities."""
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise Refused("configuration", f"{url!r} is neither https nor on this machine")
@@ -85,7 +91,7 @@ class Service:
             raise _refusal(response)
         try:
             return msgspec.json.decode(response.content or b"null", type=type_)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise Refused("internal", f"{self._where} answered something unreadable to {method} {path}") from None
 
 
@@ -97,7 +103,7 @@ def segment(text: str) -> str:
 def _refusal(response: httpx.Response) -> Refused:
     try:
         problem = msgspec.json.decode(response.content, type=_ProblemDetails)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         problem = _ProblemDetails()
     if problem.code == "session-stale":
         return SessionStale(problem.detail, problem.session)
@@ -106,16 +112,17 @@ def _refusal(response: httpx.Response) -> Refused:
     return Refused("internal", f"HTTP status {response.status_code} {problem.detail or problem.title}".strip())
 
 
-def _tls(trusted: Path | None) -> ssl.SSLContext | bool:
+def _tls(trusted: Path | bytes | None) -> ssl.SSLContext | bool:
     if trusted is None:
         return True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # The pin may be a leaf that some authority issued: it is then trusted as it stands.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    pem = read_file(trusted, "run `strongroom configure`")
+    pem = trusted if isinstance(trusted, bytes) else read_file(trusted, "run `strongroom configure`")
     try:
         context.load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError, ValueError):
-        raise Refused("configuration", f"{trusted} is not a PEM certificate") from None
+        where = "the validator's TLS anchor" if isinstance(trusted, bytes) else trusted
+        raise Refused("configuration", f"{where} is not a PEM certificate") from None
     return context

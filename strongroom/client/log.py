@@ -53,6 +53,16 @@ class VerifiedLog:
         return Counter((one.event, one.result) for entries in self.lanes.values() for one in entries)
 
 
+@dataclass(frozen=True)
+class FetchedLog:
+    """Lanes of a partition's log, verified against a fresh checkpoint, with the very bytes that can prove it again."""
+
+    checkpoint: Checkpoint
+    token: str
+    lanes: dict[str, list[Entry]]
+    raw: dict[str, list[bytes]]
+
+
 def verify(connection: Connection, now: int, sleep: Callable[[float], None] = time.sleep) -> VerifiedLog:
     """Fetch and check the log of the partition in use, and keep the checkpoint for the next time.
 
@@ -60,32 +70,42 @@ def verify(connection: Connection, now: int, sleep: Callable[[float], None] = ti
     `signature-invalid`, `certificate-invalid` for a checkpoint that is not the device's answer to us.
     """
     home, partition = connection.home, connection.home.partition()
-    roots = home.manufacturer_roots()
+    # 1. to 3. Every entry that a fresh checkpoint counts.
+    found = fetch(connection, now, sleep=sleep)
+    # 4. It continues what was seen the last time.
+    kept = home.kept("checkpoints", partition)
+    older = verify_statement(kept, Checkpoint, home.manufacturer_roots(), "device", now)[0] if kept else None
+    if older:
+        check_extends(older, found.checkpoint, found.raw)
+    # 5. Keep it.
+    home.keep("checkpoints", partition, found.token)
+    return VerifiedLog(found.checkpoint, older, found.lanes)
+
+
+def fetch(
+    connection: Connection,
+    now: int,
+    only: str = "",
+    sleep: Callable[[float], None] = time.sleep,
+) -> FetchedLog:
+    """The log of the partition in use (of the lane `only`, if one is named), verified. Raises as `verify` does."""
+    partition = connection.home.partition()
     # 1. A checkpoint of this log, signed by the device over our nonce.
     nonce = new_nonce()
     path = f"partitions/{segment(partition)}/checkpoint"
     token = connection.portal.post(path, {"nonce": nonce}, _CheckpointAnswer).checkpoint
-    checkpoint, certified = verify_statement(token, Checkpoint, roots, "device", now)
+    checkpoint, certified = verify_statement(token, Checkpoint, connection.home.manufacturer_roots(), "device", now)
     if checkpoint.nonce != nonce:
         raise Refused("nonce-mismatch", "the checkpoint answers another question")
     check_fresh(checkpoint.issued_at, now)
     if (checkpoint.partition, checkpoint.device) != (partition, certified.device_id):
         raise Refused("log-inconsistent", "the checkpoint is of another partition or device")
     # 2. Every entry that it counts, from the portal's copy.
-    raw = {
-        lane: _fetch(connection, partition, lane, head.count, sleep=sleep)
-        for lane, head in sorted(checkpoint.lanes.items())
-    }
+    wanted = {lane: head for lane, head in sorted(checkpoint.lanes.items()) if only in ("", lane)}
+    raw = {lane: _fetch(connection, partition, lane, head.count, sleep=sleep) for lane, head in wanted.items()}
     # 3. The entries are exactly those that the checkpoint states.
-    lanes = {lane: check_lane(lane, raw[lane], partition, head) for lane, head in checkpoint.lanes.items()}
-    # 4. It continues what was seen the last time.
-    kept = home.kept("checkpoints", partition)
-    older = verify_statement(kept, Checkpoint, roots, "device", now)[0] if kept else None
-    if older:
-        check_extends(older, checkpoint, raw)
-    # 5. Keep it.
-    home.keep("checkpoints", partition, token)
-    return VerifiedLog(checkpoint, older, lanes)
+    lanes = {lane: check_lane(lane, raw[lane], partition, head) for lane, head in wanted.items()}
+    return FetchedLog(checkpoint, token, lanes, raw)
 
 
 def _fetch(

@@ -1,30 +1,24 @@
-"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate (DESIGN §6).
+"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate, derive (DESIGN §6).
 
 In signed mode this machine's device key signs each instruction; in token mode the portal's word for the API client must
 do, and a dishonest portal could then use the key.
 """
 
-import hashlib
 import secrets
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.client import receipts
 from strongroom.client.connection import Connection
 from strongroom.client.files import write_private
 from strongroom.client.http import SessionStale, segment
+from strongroom.client.signatures import signature_holds
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_PAYLOAD, Instruction, Parameters
-from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism
+from strongroom.protocol.mechanisms import Usage, default_mechanism
 from strongroom.protocol.statements import Receipt
 
 _BYTES = ("signature", "aad", "target_aad")
@@ -51,11 +45,14 @@ def operate(
     payload: bytes,
     *,
     now: int,
+    version: int = 0,
     mechanism: str = "",
     parameters: Parameters | None = None,
     token_mode: bool = False,
 ) -> Outcome:
     """Have the device carry out `operation` with `key` (name or id) on `payload`.
+
+    Version 0 is the newest whose receipt is known here.
 
     Raises `Refused` with the device's code; `too-large` above 1 MiB; `signature-invalid` where a signature that came
     back is not by the key whose receipt is known, or where the answer to verify is not what that key says; `internal`
@@ -64,8 +61,8 @@ def operate(
     if len(payload) > MAX_PAYLOAD:
         raise Refused("too-large", f"at most {MAX_PAYLOAD} bytes; of larger files sign or verify the digest")
     # 1. Which key it is, by the device's own receipt.
-    receipt = receipts.find(connection, key, now)
-    mechanism = mechanism or _default(receipt, operation)
+    receipt = receipts.find(connection, key, now, version)
+    mechanism = mechanism or usual_mechanism(receipt, operation)
     parameters = _with_target(connection, parameters or Parameters(), operation, now)
     # 2. Ask: by an instruction that this device signs, or by the API client's token alone.
     if token_mode:
@@ -99,29 +96,8 @@ def operate(
     return outcome
 
 
-def file_digest(path: Path) -> bytes:
-    """SHA-256 of a file of any size: what `prehashed` signing and verifying take as payload."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def signature_holds(receipt: Receipt, mechanism: str, payload: bytes, signature: bytes, parameters: Parameters) -> bool:
-    """Whether `signature` is by the key of the receipt: checked here, without asking anyone."""
-    public = load_pem_public_key(receipt.public_key.encode())
-    algorithm = Prehashed(hashes.SHA256()) if parameters.prehashed else hashes.SHA256()
-    try:
-        if mechanism == Mechanism.RSA_PSS_SHA256 and isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, payload, padding.PSS(padding.MGF1(hashes.SHA256()), 32), algorithm)
-        elif mechanism == Mechanism.ECDSA_SHA256 and isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(signature, payload, ec.ECDSA(algorithm))
-        else:
-            raise Refused("mechanism-unsupported", f"{mechanism} does not fit the key")
-    except (InvalidSignature, ValueError):  # the latter for a digest of another length than the algorithm's
-        return False
-    return True
-
-
-def _default(receipt: Receipt, operation: Usage) -> str:
+def usual_mechanism(receipt: Receipt, operation: Usage) -> str:
+    """The mechanism that a key of this type has for the operation. Raises `Refused("mechanism-unsupported")`."""
     try:
         return default_mechanism(receipt.key_type, operation).value
     except KeyError:
@@ -136,7 +112,7 @@ def _with_target(connection: Connection, parameters: Parameters, operation: Usag
     return msgspec.structs.replace(
         parameters,
         target=target.key_id,
-        target_mechanism=parameters.target_mechanism or _default(target, Usage.TRANSLATE),
+        target_mechanism=parameters.target_mechanism or usual_mechanism(target, Usage.TRANSLATE),
     )
 
 

@@ -1,5 +1,11 @@
-"""Receipts: checked against what was sent, kept, and looked up by whoever wants to use a key."""
+"""Receipts: checked against what was sent, kept, and looked up by whoever wants to use a key.
 
+receipts/NAME.jws      the receipt of the newest version that this folder knows; NAME.vN.jws: of version N
+receipts/NAME.json     what was sent for version 1; NAME.vN.json: for version N
+dossiers/DIGEST.json   what was validated before it was sent
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,30 +14,35 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from strongroom.client.connection import Connection
+from strongroom.client.dossier import Dossier
 from strongroom.client.files import write_private
 from strongroom.client.home import Home
 from strongroom.client.http import segment
 from strongroom.protocol import jws
 from strongroom.protocol.certificates import Mode, verify_statement
-from strongroom.protocol.encoding import read_json
+from strongroom.protocol.encoding import canonical_json, digest, read_json
 from strongroom.protocol.envelope import ImportHeader, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.statements import Receipt
 
-_HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "terms_digest")
+_HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "version", "terms_digest")
 
 
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What was sent for an import, as far as it is no secret: kept so that its receipt can be checked at any time."""
+    """What was sent for an import, as far as it is no secret: kept so that its receipt can be checked at any time.
+
+    `dossier` is the digest of what was validated before.
+    """
 
     header: str
     key_type: KeyType
     public_key: str
     check_value: str
+    dossier: str = ""
 
 
-class _ReceiptAnswer(msgspec.Struct, frozen=True):
+class ReceiptAnswer(msgspec.Struct, frozen=True):
     receipt: str
 
 
@@ -42,6 +53,9 @@ class Checked:
     receipt: Receipt
     mode: Mode
     compared: bool
+
+
+# --- Checking --------------------------------------------------------------------------------------------------------
 
 
 def check(token: str, sent: Sent, roots: list[x509.Certificate], now: int) -> Checked:
@@ -59,8 +73,8 @@ def check(token: str, sent: Sent, roots: list[x509.Certificate], now: int) -> Ch
     for name, value in stated.items():
         if getattr(receipt, name) != value:
             raise Refused("receipt-mismatch", f"its {name} is not that of what was sent")
-    if receipt.version < 1 or not receipt.key_id:
-        raise Refused("receipt-mismatch", "it names no key, or no version of one")
+    if not receipt.key_id:
+        raise Refused("receipt-mismatch", "it names no key")
     # 3. It is for this key.
     if receipt.key_type != sent.key_type or not _same_public_key(receipt.public_key, sent.public_key):
         raise Refused("receipt-mismatch", "the public key is not that of the key that was sent")
@@ -90,64 +104,123 @@ def check_signed(token: str, home: Home, now: int) -> Checked:
     return Checked(receipt, certified.mode, compared=False)
 
 
-def keep_sent(home: Home, name: str, sent: Sent) -> None:
-    write_private(_sent_path(home, name), msgspec.json.encode(sent))
-
-
-def was_sent(home: Home, name: str) -> bool:
-    return _sent_path(home, name).exists()
-
-
-def sent_header(home: Home, name: str) -> ImportHeader:
-    """The header of what was sent for `name`. Raises `Refused("not-found")` where nothing was."""
-    if not was_sent(home, name):
-        raise Refused("not-found", f"nothing was sent from here for {name!r}")
-    return jws.read_unverified(_read_sent(home, name).header, ImportHeader)
-
-
-def claimed_name(token: str) -> str:
-    """The key's name that a receipt states, not verified: good for finding what was sent under it."""
-    return jws.read_unverified(token, Receipt).name
-
-
-def verify_kept(home: Home, name: str, now: int) -> Checked:
-    """Check a kept receipt again, offline. Raises `Refused("not-found")` where there is none, else as `check`."""
-    token = home.kept("receipts", name)
-    if not token:
-        raise Refused("not-found", f"no receipt of {name!r} is kept here")
-    return verify_token(home, token, name, now)
-
-
-def verify_token(home: Home, token: str, name: str, now: int) -> Checked:
-    """Check a receipt offline: against what was sent for `name` where this folder sent it, else by its signature."""
-    if was_sent(home, name):
-        return check(token, _read_sent(home, name), home.manufacturer_roots(), now)
+def verify_token(home: Home, token: str, now: int) -> Checked:
+    """Check a receipt offline: against what was sent where this folder sent it, else by its signature."""
+    said = jws.read_unverified(token, Receipt)
+    sent = find_sent(home, said.name, said.version)
+    if sent and jws.read_unverified(sent.header, ImportHeader).import_id == said.import_id:
+        return check(token, sent, home.manufacturer_roots(), now)
     return check_signed(token, home, now)
 
 
-def find(connection: Connection, reference: str, now: int) -> Receipt:
+def verify_kept(home: Home, name: str, now: int, version: int = 0) -> Checked:
+    """Check a kept receipt again, offline. Raises `Refused("not-found")` where there is none, else as `check`."""
+    token = kept(home, name, version)
+    if not token:
+        raise Refused("not-found", f"no receipt of {name!r} is kept here")
+    checked = verify_token(home, token, now)
+    if checked.receipt.name != name or version not in (0, checked.receipt.version):
+        raise Refused("receipt-mismatch", "the file holds another key's or version's receipt")
+    return checked
+
+
+# --- Keeping ---------------------------------------------------------------------------------------------------------
+
+
+def keep(home: Home, token: str) -> Path:
+    """Keep a verified receipt; returns where. One of an older version never takes the newest one's place."""
+    said = jws.read_unverified(token, Receipt)
+    newest = home.kept("receipts", said.name)
+    before = jws.read_unverified(newest, Receipt).version if newest else 0
+    if before and before != said.version:
+        home.keep("receipts", _stem(said.name, said.version), token)
+        home.keep("receipts", _stem(said.name, before), newest)
+    if said.version < before:
+        return home.path / "receipts" / f"{_stem(said.name, said.version)}.jws"
+    return home.keep("receipts", said.name, token)
+
+
+def kept(home: Home, name: str, version: int = 0) -> str:
+    """The kept receipt of a version, or of the newest that is known here; empty where there is none."""
+    newest = home.kept("receipts", name)
+    if not version or not newest or jws.read_unverified(newest, Receipt).version == version:
+        return newest
+    return home.kept("receipts", _stem(name, version))
+
+
+def keep_sent(home: Home, sent: Sent, dossier: Dossier) -> Sent:
+    """Keep what was sent, and what was validated before; returns it with the dossier's digest."""
+    content = canonical_json(dossier)
+    complete = msgspec.structs.replace(sent, dossier=digest(content))
+    path = home.path / "dossiers" / f"{complete.dossier}.json"
+    if not path.exists():
+        write_private(path, content)
+    header = jws.read_unverified(sent.header, ImportHeader)
+    write_private(_sent_path(home, header.name, header.version), msgspec.json.encode(complete))
+    return complete
+
+
+def find_sent(home: Home, name: str, version: int = 1) -> Sent | None:
+    path = _sent_path(home, name, version)
+    return read_json(path.read_bytes(), Sent, "configuration") if path.exists() else None
+
+
+def dossier_of(home: Home, sent: Sent) -> Dossier:
+    """What was validated before it was sent. Raises `Refused("not-found")` where this folder does not have it."""
+    path = home.path / "dossiers" / f"{sent.dossier}.json"
+    if not sent.dossier or not path.exists():
+        raise Refused("not-found", "what was validated before this import is not kept here")
+    return read_json(path.read_bytes(), Dossier, "configuration")
+
+
+# --- Looking up ------------------------------------------------------------------------------------------------------
+
+
+def find(connection: Connection, reference: str, now: int, version: int = 0) -> Receipt:
     """The verified receipt of a key of the partition in use, by name or key id: kept here, or else the portal's.
 
-    The name is thus bound to the key by the device's signature, not by what the portal says.
+    Version 0 is the newest that is known. The name is thus bound to the key by the device's signature, not by what the
+    portal says.
     """
     home = connection.home
     # 1. Kept here.
-    folder = home.path / "receipts"
-    for path in sorted(folder.glob("*.jws")):
-        said = jws.read_unverified(path.read_text().strip(), Receipt)
-        if said.partition == home.partition() and reference in (said.name, said.key_id):
-            return verify_kept(home, path.stem, now).receipt
+    for name in _kept_names(home, reference):
+        if kept(home, name, version):
+            return verify_kept(home, name, now, version).receipt
     # 2. The portal's copy.
-    token = connection.portal.get(f"keys/{segment(reference)}/receipt", _ReceiptAnswer).receipt
-    receipt = check_signed(token, home, now).receipt
-    if reference not in (receipt.name, receipt.key_id):
-        raise Refused("receipt-mismatch", "the portal gave the receipt of another key")
-    return receipt
+    return fetch(connection, reference, now, version).receipt
 
 
-def _read_sent(home: Home, name: str) -> Sent:
-    return read_json(_sent_path(home, name).read_bytes(), Sent, "configuration")
+def fetch(connection: Connection, reference: str, now: int, version: int = 0) -> Checked:
+    """The verified receipt of a version (0: the newest) as the portal has it now, kept here from now on."""
+    home = connection.home
+    which = {"version": version} if version else {}
+    token = connection.portal.get(f"keys/{segment(reference)}/receipt", ReceiptAnswer, **which).receipt
+    checked = verify_token(home, token, now)
+    if reference not in (checked.receipt.name, checked.receipt.key_id) or version not in (0, checked.receipt.version):
+        raise Refused("receipt-mismatch", "the portal gave the receipt of another key or version")
+    keep(home, token)
+    return checked
 
 
-def _sent_path(home: Home, name: str) -> Path:
-    return home.path / "receipts" / f"{name}.json"
+def _kept_names(home: Home, reference: str) -> Iterator[str]:
+    """Names of kept receipts of the partition in use that are meant; not verified."""
+    names = [reference] if not reference.startswith("key_") else _all_names(home)
+    for name in names:
+        token = home.kept("receipts", name) if "/" not in name else ""
+        if token:
+            said = jws.read_unverified(token, Receipt)
+            if said.partition == home.partition() and reference in (said.name, said.key_id):
+                yield name
+
+
+def _all_names(home: Home) -> list[str]:
+    return [path.stem for path in sorted((home.path / "receipts").glob("*.jws"))]
+
+
+def _stem(name: str, version: int) -> str:
+    return f"{name}.v{version}"
+
+
+def _sent_path(home: Home, name: str, version: int) -> Path:
+    return home.path / "receipts" / f"{name if version == 1 else _stem(name, version)}.json"

@@ -13,8 +13,10 @@ from strongroom.protocol.admin_actions import (
     ActionRequest,
     AdminAction,
     Approval,
+    Body,
     DefinePartition,
     action_digest,
+    action_name,
     read_action,
 )
 from strongroom.protocol.credentials import PublicCredential
@@ -72,17 +74,25 @@ def action(connection: Connection, identifier: str) -> OpenedAction:
     return connection.portal.get(f"officer/actions/{segment(identifier)}", OpenedAction)
 
 
-def request_action(connection: Connection, card: OpenCard, asked: PartitionRequest, now: int) -> OpenedAction:
-    """Sign the request to define this partition, and have the device open it as an action."""
+def define_partition(asked: PartitionRequest) -> DefinePartition:
+    """What a customer asks for, as the body of an action."""
+    return DefinePartition(tenant=asked.tenant, label=asked.label, owner=asked.owner)
+
+
+def request_action(
+    connection: Connection, card: OpenCard, body: Body, now: int, *, partition_request: str = ""
+) -> OpenedAction:
+    """Sign the request for an action, and have the device open it. `partition_request`: the customer's, if one asks."""
     request = ActionRequest(
-        action="partition.define",
-        body=DefinePartition(tenant=asked.tenant, label=asked.label, owner=asked.owner),
+        action=action_name(body),
+        body=body,
         world=card.face.world or world(connection),
         nonce=secrets.token_urlsafe(24),
         created_at=now,
     )
-    body = {"request": jws.sign(request, card.signing_key), "partition_request": asked.request}
-    opened = connection.portal.post("officer/actions", body, OpenedAction)
+    asked = {"partition_request": partition_request} if partition_request else {}
+    signed = {"request": jws.sign(request, card.signing_key)}
+    opened = connection.portal.post("officer/actions", signed | asked, OpenedAction)
     if read_action(opened.action).body != request.body:
         raise Refused("action-altered", "the device opened another action than was requested")
     return opened

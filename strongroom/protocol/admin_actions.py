@@ -170,7 +170,8 @@ def action_name(body: Body) -> str:
     return str(body.__struct_config__.tag)
 
 
-def _words(body: Body) -> list[tuple[str, Any]]:
+def words(body: Body) -> list[tuple[str, Any]]:
+    """What an action of this body does, in words."""
     if isinstance(body, DefinePartition):
         return [
             ("What", f"define a partition for tenant {body.tenant!r}, labelled {body.label!r}"),
@@ -184,7 +185,7 @@ def _words(body: Body) -> list[tuple[str, Any]]:
 def describe(action: AdminAction) -> list[tuple[str, Any]]:
     """The action in words, from its signed bytes: what an approver must be shown before signing."""
     return [
-        *_words(action.body),
+        *words(action.body),
         ("Class", action.officer_class),
         ("World", action.world),
         ("Device", action.device),

@@ -66,7 +66,7 @@ def from_x5c(chain: object) -> list[x509.Certificate]:
         raise Refused("certificate-invalid", "no certificate chain")
     try:
         return [x509.load_der_x509_certificate(base64.b64decode(one, validate=True)) for one in chain]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, x509.InvalidVersion):
         raise Refused("certificate-invalid", "the chain cannot be read") from None
 
 
@@ -74,7 +74,7 @@ def profile_of(certificate: x509.Certificate) -> CertificateProfile:
     """The certificate's profile. Raises `Refused("certificate-invalid")` where there is none."""
     try:
         value = certificate.extensions.get_extension_for_oid(PROFILE_OID).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         raise Refused("certificate-invalid", "not a certificate of this hierarchy") from None
     if not isinstance(value, x509.UnrecognizedExtension):
         raise Refused("certificate-invalid", "not a certificate of this hierarchy")

@@ -11,7 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from strongroom.protocol.credentials import public_credential
-from strongroom.protocol.encoding import canonical_json, read_json
+from strongroom.protocol.encoding import canonical_json, from_b64u, read_json
 from strongroom.protocol.errors import Refused
 
 _jws = jwt.PyJWS(algorithms=["EdDSA"])
@@ -26,6 +26,7 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 S = TypeVar("S", bound=Statement)
+T = TypeVar("T")
 
 
 def sign(statement: Statement, key: Ed25519PrivateKey, *, x5c: list[str] | None = None) -> str:
@@ -60,21 +61,22 @@ def read_header(token: str) -> dict[str, Any]:
     # A token has one spelling: PyJWT lets a padded signature pass, which would change the digest of what was signed.
     if not _COMPACT.fullmatch(token):
         raise Refused("statement-malformed", "not a compact JWS")
-    try:
-        return _jws.get_unverified_header(token)
-    except (jwt.InvalidTokenError, UnicodeError):
-        raise Refused("statement-malformed", "not a compact JWS") from None
+    return _read_segment(token, 0, dict[str, Any])
 
 
 def read_unverified(token: str, kind: type[S]) -> S:
     """The statement *without* a check of its signature: for display and routing, never for a decision."""
     if read_header(token).get("typ") != kind.TYP:
         raise Refused("statement-malformed", f"expected a {kind.TYP}")
+    return _read_segment(token, 1, kind)
+
+
+def _read_segment(token: str, number: int, kind: type[T]) -> T:
+    """One segment, decoded. PyJWT would read all three, in a time that counts where thousands are read."""
     try:
-        payload = _jws.decode_complete(token, options={"verify_signature": False})["payload"]
-    except jwt.InvalidTokenError:
-        raise Refused("statement-malformed") from None
-    return read_json(payload, kind, "statement-malformed")
+        return read_json(from_b64u(token.split(".")[number], "statement-malformed"), kind, "statement-malformed")
+    except RecursionError:
+        raise Refused("statement-malformed", "nested too deeply") from None
 
 
 def signer(token: str) -> str:

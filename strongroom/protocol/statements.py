@@ -105,8 +105,8 @@ class Receipt(Statement, frozen=True, kw_only=True):
     """The device's word that a key is in a partition under the customer's own terms (with `x5c`).
 
     `public_key` is a SubjectPublicKeyInfo in PEM for key pairs, else empty; `check_value` is for symmetric keys the
-    first 6 hexadecimal digits of AES-ECB over a zero block (PKCS#11 `CKA_CHECK_VALUE`), else empty. `log_position` is
-    the number of the import's entry on the partition's administrative lane.
+    first 6 hexadecimal digits of AES-ECB over a zero block, or of an HMAC key's SHA-1 (PKCS#11 `CKA_CHECK_VALUE`), else
+    empty. `log_position` is the number of the import's entry on the partition's administrative lane.
     """
 
     TYP: ClassVar[str] = "strongroom.receipt"

@@ -45,6 +45,7 @@ class Public(ApiView):
 class Trust(Public):
     @extend_schema(responses=TrustOut, auth=[])
     def get(self, request: Request) -> Response:
+        """Devices with their endorsed keys, and the engine's keys: check all of it before relying on it."""
         devices = selectors.trust()
         world = devices[0]["world"] if devices else ""
         trust = {"world": world, "devices": devices, "engine_keys": selectors.engine_keys()}
@@ -54,6 +55,7 @@ class Trust(Public):
 class Validation(Public):
     @extend_schema(request=ValidationIn, responses=ValidationOut, auth=[])
     def post(self, request: Request) -> Response:
+        """The provider's signed word on a provider key."""
         return Response({"statement": validation.validate_provider_key(**self.read(ValidationIn))})
 
 
@@ -62,6 +64,7 @@ class Attestation(ApiView):
 
     @extend_schema(request=NonceIn, responses=AttestationOut)
     def post(self, request: Request, partition_id: str) -> Response:
+        """The device's attestation of a partition, over your nonce."""
         token = selectors.attestation(tenant=self.tenant, partition_id=partition_id, **self.read(NonceIn))
         return Response({"attestation": token})
 
@@ -71,10 +74,12 @@ class Access(ApiView):
 
     @extend_schema(responses=AccessOut)
     def get(self, request: Request, partition_id: str) -> Response:
+        """The access list in force."""
         return Response(selectors.access_list(tenant=self.tenant, partition_id=partition_id))
 
     @extend_schema(request=AccessIn, responses=AccessOut)
     def put(self, request: Request, partition_id: str) -> Response:
+        """A new access list, signed by an owner."""
         services.update_access(
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(AccessIn)
         )
@@ -86,6 +91,7 @@ class SingleUseKeys(ApiView):
 
     @extend_schema(request=SingleUseKeyIn, responses={201: SingleUseKeyOut})
     def post(self, request: Request, partition_id: str) -> Response:
+        """A vendor key of suite RSA-AES-KWP for one import, endorsed by the device."""
         endorsement = services.make_single_use_key(
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(SingleUseKeyIn)
         )
@@ -97,6 +103,7 @@ class Imports(ApiView):
 
     @extend_schema(request=ImportIn, responses={200: ImportOut, 201: ImportOut})
     def post(self, request: Request) -> Response:
+        """Import a key. The same header again gets the same answer."""
         body = self.read(ImportIn)
         partition_id, consent = body.pop("partition"), body.pop("consent")
         row, new = imports.import_key(
@@ -115,6 +122,7 @@ class Import(ApiView):
 
     @extend_schema(responses=ImportOut)
     def get(self, request: Request, import_id: str) -> Response:
+        """What has become of an import."""
         row = selectors.find_import(tenant=self.tenant, import_id=import_id)
         return Response(_import_out(imports.settle(row)))
 
@@ -124,6 +132,7 @@ class Keys(ApiView):
 
     @extend_schema(responses=KeyOut(many=True))
     def get(self, request: Request) -> Response:
+        """The newest version of each key."""
         return Response(KeyOut(selectors.keys(tenant=self.tenant), many=True).data)
 
 
@@ -132,6 +141,7 @@ class Key(ApiView):
 
     @extend_schema(responses=KeyOut)
     def get(self, request: Request, reference: str) -> Response:
+        """The newest version of a key."""
         return Response(KeyOut(selectors.key(tenant=self.tenant, reference=reference)).data)
 
 
@@ -140,6 +150,7 @@ class Receipt(ApiView):
 
     @extend_schema(parameters=[VersionIn], responses=ReceiptOut)
     def get(self, request: Request, reference: str) -> Response:
+        """The signed receipt of a version, or of the newest."""
         key = selectors.key(tenant=self.tenant, reference=reference, **self.read_query(VersionIn))
         return Response({"receipt": key.receipt})
 
@@ -149,6 +160,7 @@ class Versions(ApiView):
 
     @extend_schema(responses=VersionOut(many=True))
     def get(self, request: Request, reference: str) -> Response:
+        """All versions of a key, oldest first."""
         return Response(VersionOut(selectors.versions(tenant=self.tenant, reference=reference), many=True).data)
 
 
@@ -157,6 +169,7 @@ class Order(ApiView):
 
     @extend_schema(request=OrderIn, responses=OrderOut)
     def post(self, request: Request, reference: str) -> Response:
+        """Carry out what an owner has signed: destroy a key or a version of it."""
         states = services.order_key(
             tenant=self.tenant, reference=reference, actor=self.caller.user.username, **self.read(OrderIn)
         )
@@ -168,6 +181,7 @@ class Session(ApiView):
 
     @extend_schema(parameters=[OpenApiParameter("partition", str, required=True)], responses=SessionOut)
     def get(self, request: Request) -> Response:
+        """The device's session, which a signed instruction names."""
         reply = selectors.session(tenant=self.tenant, partition_id=request.query_params.get("partition", ""))
         return Response({"session": reply.session, "device": reply.device})
 

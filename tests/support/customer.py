@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol import access, certificates, commands, jws, suites
@@ -75,6 +76,12 @@ class Customer:
             if endorsement.suite == suite:
                 return suites.public_key(suite, endorsement.public_key)
         raise LookupError(f"no {purpose} key of suite {suite}")
+
+    def hand_over(self, owner: Ed25519PrivateKey) -> None:
+        """Make another credential the partition's only owner."""
+        listed = self.access_list(self.device_entry(["import", *OPERATIONS]), self.client_entry(OPERATIONS))
+        self.put_access(msgspec.structs.replace(listed, owners=[public_credential(owner)]))
+        self.owner = owner
 
     def single_use_endorsement(self, import_id: str, owner: str = "") -> Endorsement:
         """A vendor key that the device made for one import, its endorsement verified."""

@@ -26,14 +26,25 @@ class Imported:
         return self.receipt.key_id
 
 
-def keys_of(customer: Customer) -> list[str]:
+def listed(customer: Customer) -> list[tuple[str, str]]:
+    """(receipt, state) of every version of every key."""
     command, found = c.ListKeys(partition=customer.partition), []
     while True:
         reply = customer.hsm.line().call(command, c.ListKeysReply)
-        found += [receipt for receipt, _ in reply.keys]
+        found += reply.keys
         if not reply.last:
             return found
         command = c.ListKeys(partition=customer.partition, after=reply.last)
+
+
+def keys_of(customer: Customer) -> list[str]:
+    return [receipt for receipt, _ in listed(customer)]
+
+
+def states_of(customer: Customer, key: str) -> dict[int, str]:
+    """The state of each version of a key, as the list tells it."""
+    found = [(customer.receipt(receipt), state) for receipt, state in listed(customer)]
+    return {receipt.version: state for receipt, state in found if receipt.key_id == key}
 
 
 def code_of(customer: Customer, envelope: Envelope) -> str:

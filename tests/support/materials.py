@@ -29,6 +29,16 @@ USAGES = {
     KeyType.HMAC: [Usage.HASH],
 }
 
+NARROW: dict[str, Any] = {
+    "usages": ["encrypt", "decrypt", "translate"],
+    "authorisation": "signed",
+    "mechanisms": ["AES-GCM"],
+    "not_before": 1000,
+    "not_after": 2**40,
+    "translate_to": ["a", "b"],
+}
+"""Changes that make an AES-256 key's terms narrow in every member."""
+
 
 def pkcs8(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

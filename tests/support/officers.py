@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from strongroom.protocol import jws
-from strongroom.protocol.admin_actions import ActionRequest, Approval, DefinePartition
+from strongroom.protocol.admin_actions import ActionRequest, Approval, Body, DefinePartition, action_name
 from strongroom.protocol.credentials import PublicCredential
 from tests.support.otp import fresh_code
 from tests.support.portal import Browser, token_for
@@ -30,16 +30,16 @@ class Officer:
     def code(self) -> str:
         return fresh_code(self.authenticator)
 
-    def sign_request(self, world: str, asked: dict[str, Any], **changes: Any) -> str:
-        body = {"tenant": "acme", "label": asked["label"], "owner": msgspec.convert(asked["owner"], PublicCredential)}
+    def sign(self, world: str, body: Body) -> str:
+        """A request for an action of this body."""
         request = ActionRequest(
-            action="partition.define",
-            body=DefinePartition(**(body | changes)),
-            world=world,
-            nonce=nonce(),
-            created_at=int(time.time()),
+            action=action_name(body), body=body, world=world, nonce=nonce(), created_at=int(time.time())
         )
         return jws.sign(request, self.card.signing)
+
+    def sign_request(self, world: str, asked: dict[str, Any], **changes: Any) -> str:
+        body = {"tenant": "acme", "label": asked["label"], "owner": msgspec.convert(asked["owner"], PublicCredential)}
+        return self.sign(world, DefinePartition(**(body | changes)))
 
     def sign_approval(self, action: dict[str, Any], **changes: Any) -> str:
         fields = {"action_digest": action["digest"], "approved_at": int(time.time())}
@@ -49,6 +49,10 @@ class Officer:
         """Ask for an action that defines the partition that was asked for."""
         body = {"request": self.sign_request(world, asked, **changes), "partition_request": asked["request"]}
         return self.portal.post("officer/actions", json=body)
+
+    def open_rotation(self, world: str, body: Body) -> httpx.Response:
+        """Ask for an action that answers no customer's request."""
+        return self.portal.post("officer/actions", json={"request": self.sign(world, body)})
 
     def approve(self, action: dict[str, Any], **changes: Any) -> httpx.Response:
         """Give an approval with a fresh code; `changes` spoil it."""

@@ -1,6 +1,7 @@
 """A real portal in the test's own process: its WSGI application on real PostgreSQL, Valkey and a real sealed device."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -46,6 +47,8 @@ def running_servers(state: State) -> Iterator[None]:
         postgres.make_database(state)
         yield
     finally:
+        # The data plane listens as long as this process lives; it need not say that its database goes away now.
+        logging.getLogger("portal.dataplane.changes").setLevel(logging.ERROR)
         for process in processes:
             process.send_signal(signal.SIGINT)
         for process in processes:

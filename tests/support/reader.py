@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, Request
 
 from tests.support.stack import Stack
 
@@ -26,7 +26,7 @@ class Reader:
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url}: {request.failure}"))
+        self.page.on("requestfailed", self._failed)
 
     def open(self, path: str) -> int:
         """Go to a page of the portal; its status."""
@@ -40,6 +40,11 @@ class Reader:
         self.page.get_by_label("Password").fill(person.password)
         self.page.get_by_label("One-time code").fill(self.stack.code(username))
         self.page.get_by_role("main").get_by_role("button", name="Log in").click()
+
+    def _failed(self, request: Request) -> None:
+        # Leaving a page ends what it was still loading.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -1,6 +1,7 @@
 """A real sealed process for tests, from a blank device to one with partitions: everything but a portal."""
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -39,8 +40,8 @@ class SealedDevice:
         self.world = ""
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process; its words are appended to `log`."""
+    def start(self, greet_as: str = "portal") -> None:
+        """Start the process, and wait until it welcomes this caller; its words are appended to `log`."""
         command = [*self.python, "-m", "hsm", "--state", str(self.folder), "--socket", str(self.socket)]
         command += ["--workers", str(self.workers), *self.options]
         self.socket.unlink(missing_ok=True)
@@ -49,8 +50,9 @@ class SealedDevice:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                Line(self.socket)
-            except (OSError, EOFError):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                    sock.connect(str(self.socket))
+            except OSError:
                 time.sleep(0.02)
             else:
                 return
@@ -187,19 +189,21 @@ class SealedDevice:
 
     # --- quorum ---
 
-    def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
+    def request(self, requester: Card, body: admin_actions.Body) -> str:
         request = admin_actions.ActionRequest(
-            action="partition.define",
-            body=admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner),
-            world=self.world,
-            nonce=nonce(),
-            created_at=now(),
+            action=admin_actions.action_name(body), body=body, world=self.world, nonce=nonce(), created_at=now()
         )
         return jws.sign(request, requester.signing)
 
-    def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
-        command = commands.OpenAction(request=self.action_request(requester, owner, tenant))
+    def open(self, requester: Card, body: admin_actions.Body) -> bytes:
+        command = commands.OpenAction(request=self.request(requester, body))
         return self.line().call(command, commands.OpenActionReply).action
+
+    def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
+        return self.request(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
+
+    def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
+        return self.open(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
 
     def execute(self, action: bytes, approvals: list[str]) -> str:
         command = commands.ExecuteAction(action=action, approvals=approvals)
@@ -208,6 +212,12 @@ class SealedDevice:
     def define_partition(self, owner: PublicCredential, tenant: str = "acme") -> str:
         first, second, third = self.of("partition")
         action = self.open_action(first, owner, tenant)
+        return self.execute(action, [second.approve(action), third.approve(action)])
+
+    def rotate(self, body: admin_actions.Body) -> str:
+        """Have the security officers' quorum rotate a wrapping key. Returns the new one's id."""
+        first, second, third = self.of("security")
+        action = self.open(first, body)
         return self.execute(action, [second.approve(action), third.approve(action)])
 
     def customer(self, tenant: str = "acme") -> "Customer":

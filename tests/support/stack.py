@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from strongroom.protocol.access import client_principal
 from strongroom.protocol.statements import Receipt
 from strongroom.protocol.terms import Terms, new_salt
 
-RIGHTS = ["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate"]
+RIGHTS = ["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,15 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path) -> Iterator[Stack]:
-    """Start a stack on `folder` on any free port, and stop it afterwards."""
-    state = State(folder.resolve())
-    supervisor = lifecycle.start(state, port=0, tied=True, log=True)
-    try:
-        yield Stack(state)
-    finally:
-        lifecycle.stop(supervisor)
+def running_stack() -> Iterator[Stack]:
+    """Start a stack on a fresh state and any free port, and stop it afterwards.
+
+    Not below pytest's own folder, which another run of pytest closes to PostgreSQL's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="strongroom-") as folder:
+        state = State(Path(folder).resolve() / "state")
+        supervisor = lifecycle.start(state, port=0, tied=True, log=True)
+        try:
+            yield Stack(state)
+        finally:
+            lifecycle.stop(supervisor)

@@ -12,6 +12,7 @@ import pytest
 
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.terms import Terms
 from tests.support.imports import Imported, keys_of
 from tests.support.materials import make_terms, material_of
 from tests.support.sealed import Customer, SealedDevice
@@ -103,6 +104,18 @@ def name() -> str:
 @pytest.fixture
 def envelope(alice: Customer, name: str) -> Envelope:
     return alice.envelope(os.urandom(32), make_terms(KeyType.AES_256).encode(), name)
+
+
+@pytest.fixture
+def renew(alice: Customer) -> Callable[..., Envelope]:
+    """Wraps the next version of a key of Alice's."""
+
+    def make(key: Imported, version: int, terms: Terms | None = None, **changes: object) -> Envelope:
+        data = (terms or key.terms).encode()
+        material = changes.pop("material", None) or os.urandom(32)
+        return alice.envelope(material, data, key.receipt.name, version=version, **changes)  # type: ignore[arg-type]
+
+    return make
 
 
 @pytest.fixture

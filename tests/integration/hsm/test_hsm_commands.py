@@ -1,5 +1,6 @@
 """Every command × state × caller: refused before its body runs, unless it is declared for both."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -10,12 +11,13 @@ from hsm.dispatch import HANDLERS
 from strongroom.protocol import commands as c
 from strongroom.protocol.admin_actions import ACTIONS
 from strongroom.protocol.errors import Refused
-from tests.support.sealed import SealedDevice
+from tests.support.sealed import ROOT, SealedDevice
 
 STATES = ("blank", "manufactured", "sealed", "operational")
 CALLERS = ("portal", "console")
 INITIALISED, OPERATIONAL = ("sealed", "operational"), ("operational",)
 LONG = "n" * 16
+SPECIFICATION = ROOT / "docs/spec/protocol.md"
 NOT_NOW = {"hsm-sealed", "hsm-wrong-state"}
 
 Declared = tuple[c.Command, tuple[str, ...], tuple[str, ...]]
@@ -76,6 +78,15 @@ def test_the_table_is_whole() -> None:
     assert server.Server
     declared = {name: (set(handler.states), set(handler.callers)) for name, handler in HANDLERS.items()}
     assert {one.NAME: (set(states), set(callers)) for one, states, callers in ALLOWED} == declared
+
+
+def test_the_specification_has_the_same_table() -> None:
+    row = re.compile(r"^\| `([a-z.-]+)` \| ([a-z, ]+) \| ((?:portal|console|, )+) \|$", re.MULTILINE)
+    written = {
+        name: (set(STATES) if states == "any" else set(states.split(", ")), set(callers.split(", ")))
+        for name, states, callers in row.findall(SPECIFICATION.read_text())
+    }
+    assert written == {one.NAME: (set(states), set(callers)) for one, states, callers in ALLOWED}
 
 
 def test_only_carrying_an_action_out_needs_a_quorum_and_no_command_changes_an_access_list_by_one() -> None:

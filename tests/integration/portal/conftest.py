@@ -51,6 +51,14 @@ def device(servers: SealedDevice) -> SealedDevice:
 
 
 @pytest.fixture(scope="session")
+def engine_keys(device: SealedDevice) -> None:
+    """The engine has a provider key of each suite."""
+    from tee.engine import make_engine_keys
+
+    make_engine_keys(actor="")
+
+
+@pytest.fixture(scope="session")
 def acme() -> Organisation:
     """Alice owns it, Bob operates."""
     return portal.make_organisation("acme", "alice")

@@ -87,6 +87,11 @@ def test_charlie_sees_nothing_of_acmes(
         assert "on-a-page" not in text(charlie.get(path))
 
 
+def test_an_address_that_names_nothing_possible_is_not_found(alice: Visitor) -> None:
+    for path in ("/keys/%00/", "/partitions/%00/", "/clients/%00/"):
+        assert alice.get(path).status_code == 404
+
+
 def test_a_key_page_shows_receipt_public_key_and_what_to_do_next(alice: Visitor, key: dict[str, Any]) -> None:
     page = text(alice.get(f"/keys/{key['key_id']}/"))
     assert key["receipt"] in page

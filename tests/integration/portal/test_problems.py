@@ -41,6 +41,12 @@ def test_a_large_body_is_not_read(acme: Organisation) -> None:
     assert (code_of(response), response.status_code) == ("too-large", 413)
 
 
+def test_a_name_that_no_row_can_have_is_malformed(acme: Organisation) -> None:
+    for path in ("keys/%00", "keys/x%00y/versions", "imports/%00", "partitions/%00"):
+        assert code_of(acme.as_owner().get(path)) == "malformed"
+    assert code_of(acme.as_client().post("keys/%00/sign", json={"payload": ""})) == "malformed"
+
+
 def test_a_host_that_is_not_ours_is_refused(stranger: Browser) -> None:
     response = stranger.get("trust", headers={"Host": "elsewhere.example"})
     assert response.status_code == 400

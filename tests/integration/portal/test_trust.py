@@ -1,10 +1,12 @@
 """What customers check before they encrypt: GET trust, POST validation, attestation, access lists, session."""
 
 from strongroom.protocol import certificates, jws
+from strongroom.protocol.admin_actions import RotateProviderKey
 from strongroom.protocol.encoding import digest, from_b64u
 from strongroom.protocol.statements import Attestation, Endorsement, ValidationStatement
 from tests.support.portal import VALIDATION_KEY, Browser, Organisation, code_of
 from tests.support.sealed import Customer, SealedDevice, nonce, now
+from tests.support.transports import rotate
 
 
 def test_anyone_gets_certificates_and_endorsements_that_hold(stranger: Browser, device: SealedDevice) -> None:
@@ -12,43 +14,88 @@ def test_anyone_gets_certificates_and_endorsements_that_hold(stranger: Browser, 
     assert (trust["provider"], trust["world"]) == ("provider", device.world)
     [shown] = trust["devices"]
     assert shown["mode"] == "development"
+    suites = {"vendor-key": {"HPKE-XWING"}, "provider-key": {"HPKE-XWING", "RSA-AES-KWP"}}
     for purpose, tokens in (("vendor-key", shown["vendor_keys"]), ("provider-key", shown["provider_keys"])):
-        [token] = tokens
-        endorsement, certified = certificates.verify_statement(
-            token, Endorsement, [device.factory.root], "device", now()
-        )
-        assert (endorsement.purpose, endorsement.device) == (purpose, certified.device_id)
+        for token in tokens:
+            endorsement, certified = certificates.verify_statement(
+                token, Endorsement, [device.factory.root], "device", now()
+            )
+            assert (endorsement.purpose, endorsement.device) == (purpose, certified.device_id)
+            suites[purpose].remove(endorsement.suite)
+    assert suites == {"vendor-key": set(), "provider-key": set()}
 
 
-def test_the_providers_validator_vouches_for_its_key(stranger: Browser, device: SealedDevice) -> None:
-    [token] = stranger.get("trust").json()["devices"][0]["provider_keys"]
-    endorsement = jws.read_unverified(token, Endorsement)
+def asked(stranger: Browser, key_id: str) -> ValidationStatement:
+    """What the provider's validator says of a key, its signature and nonce checked."""
     mine = nonce()
-    answer = stranger.post("validation", json={"nonce": mine, "key_id": endorsement.key_id}).json()
+    answer = stranger.post("validation", json={"nonce": mine, "key_id": key_id}).json()
     says = jws.verify(answer["statement"], ValidationStatement, VALIDATION_KEY.public_key())
-    assert (says.nonce, says.key_id, says.subject) == (mine, endorsement.key_id, "provider-key")
-    assert (says.status, says.device_status, says.provider) == ("in-force", "in-force", "provider")
-    assert says.public_key_digest == digest(from_b64u(endorsement.public_key))
-    assert says.device == endorsement.device
+    assert (says.nonce, says.key_id, says.subject) == (mine, key_id, "provider-key")
+    return says
 
 
-def test_a_retired_key_is_said_to_be_retired(stranger: Browser, device: SealedDevice) -> None:
-    from tee.models import ProviderKey
+def test_the_providers_validator_vouches_for_its_keys(stranger: Browser, device: SealedDevice) -> None:
+    for token in stranger.get("trust").json()["devices"][0]["provider_keys"]:
+        endorsement = jws.read_unverified(token, Endorsement)
+        says = asked(stranger, endorsement.key_id)
+        assert (says.status, says.device_status, says.provider) == ("in-force", "in-force", "provider")
+        assert says.public_key_digest == digest(from_b64u(endorsement.public_key))
+        assert says.device == endorsement.device
 
-    key_id = ProviderKey.objects.get().key_id
-    ProviderKey.objects.using("provider").update(status="retired")
+
+def test_a_key_that_officers_rotated_is_published_and_the_one_before_is_said_to_be_retired(
+    stranger: Browser, acme_customer: Customer, globex_customer: Customer, device: SealedDevice
+) -> None:
+    from tee.tasks import publish_rotated_keys
+
+    def published() -> dict[str, str]:
+        tokens = stranger.get("trust").json()["devices"][0]["provider_keys"]
+        return {one.suite: one.key_id for one in (jws.read_unverified(token, Endorsement) for token in tokens)}
+
+    before = published()
+    made = rotate(device, RotateProviderKey(suite="RSA-AES-KWP"), acme_customer, globex_customer)
+    # Until the portal has heard of it, it offers the key before, which the device refuses.
+    assert published() == before
+    publish_rotated_keys()
+    assert published() == before | {"RSA-AES-KWP": made}
+    retired = asked(stranger, before["RSA-AES-KWP"])
+    assert (retired.status, retired.device_status, retired.device) == ("retired", "in-force", device.status().device)
+    assert retired.public_key_digest
+    assert asked(stranger, made).status == "in-force"
+
+
+def test_a_device_that_nobody_registered_is_not_published_by_itself(stranger: Browser, device: SealedDevice) -> None:
+    from tee.models import Device
+    from tee.services import publish_rotated_keys
+
+    known = Device.objects.using("provider")
+    device_id = known.get().device_id
+    known.update(device_id="dev_another", status="retired")
     try:
-        answer = stranger.post("validation", json={"nonce": nonce(), "key_id": key_id}).json()
-        says = jws.verify(answer["statement"], ValidationStatement, VALIDATION_KEY.public_key())
-        assert says.status == "retired"
-        assert stranger.get("trust").json()["devices"][0]["provider_keys"] == []
+        publish_rotated_keys()
+        assert [one.device_id for one in known.all()] == ["dev_another"]
+        assert stranger.get("trust").json()["devices"] == []
     finally:
-        ProviderKey.objects.using("provider").update(status="in-force")
+        known.update(device_id=device_id, status="in-force")
+
+
+def test_with_the_device_away_what_is_published_stays(stranger: Browser, device: SealedDevice) -> None:
+    from tee.services import publish_rotated_keys
+
+    before = stranger.get("trust").json()
+    device.stop()
+    try:
+        publish_rotated_keys()
+        assert stranger.get("trust").json() == before
+    finally:
+        device.start()
+        device.unseal()
+    publish_rotated_keys()
+    assert stranger.get("trust").json() == before
 
 
 def test_an_unknown_key_is_said_to_be_unknown(stranger: Browser) -> None:
-    answer = stranger.post("validation", json={"nonce": nonce(), "key_id": "pk_unknown"}).json()
-    says = jws.verify(answer["statement"], ValidationStatement, VALIDATION_KEY.public_key())
+    says = asked(stranger, "pk_unknown")
     assert (says.status, says.device_status, says.public_key_digest) == ("unknown", "unknown", "")
 
 

@@ -15,13 +15,13 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import Usage
 from tests.support.stack import Stack, running_stack
 
-SERVICES = ["postgres", "valkey", "manufacturer", "hsm", "web", "worker", "beat"]
+SERVICES = ["postgres", "valkey", "manufacturer", "validator", "hsm", "web", "web-tls", "worker", "beat"]
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own() -> Iterator[Stack]:
     """A stack of these tests' own, beside the one that the others share."""
-    with running_stack(tmp_path_factory.mktemp("killed") / "state") as running:
+    with running_stack() as running:
         acme = running.tenant("acme")
         acme.import_key("kept", secrets.token_bytes(32), usages=[Usage.HASH])
         yield running

@@ -5,6 +5,7 @@ key. The client under test is the real one: only the network between is taken aw
 """
 
 import datetime
+import functools
 import io
 import json
 import time
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 from cryptography.x509.oid import NameOID
 
-from strongroom.client.evidence import Purpose
+from strongroom.client.evidence import Purpose, Subject
 from strongroom.client.material import read_material
 from strongroom.protocol import envelope, jws, log
 from strongroom.protocol.access import AccessList, access_list_digest, check_update
@@ -31,16 +32,18 @@ from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.encoding import canonical_json, digest, make_id
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import check_instruction
-from strongroom.protocol.sealing import RecipientPrivateKey
+from strongroom.protocol.mechanisms import SYMMETRIC
 from strongroom.protocol.statements import (
     Attestation,
     Checkpoint,
     Endorsement,
+    KeyStatus,
     LaneHead,
     PartitionEvidence,
     Receipt,
     ValidationStatement,
 )
+from strongroom.protocol.suites import AnyPrivateKey, generate
 from strongroom.protocol.terms import read_terms
 
 URL = "http://localhost"
@@ -90,20 +93,29 @@ class Simulator:
 
     root: Authority = field(default_factory=lambda: Authority.make("root"))
     validation_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    vendor_key: RecipientPrivateKey = field(default_factory=RecipientPrivateKey.generate)
-    provider_key: RecipientPrivateKey = field(default_factory=RecipientPrivateKey.generate)
+    vendor_key: AnyPrivateKey = field(default_factory=lambda: generate("HPKE-XWING"))
+    provider_keys: dict[str, AnyPrivateKey] = field(default_factory=lambda: _one_a_suite("device"))
+    engine_keys: dict[str, AnyPrivateKey] = field(default_factory=lambda: _one_a_suite("engine"))
+    engine_status: str = "in-force"
+    single_use: dict[str, AnyPrivateKey] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)
+    """Single-use keys that were posted to the manufacturer."""
+    third_parties: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    """Third-party validators by name; each answers at https://NAME."""
     owners: list[PublicCredential] = field(default_factory=list)
     document: str | None = None
     version: int = 0
     session: str = "session-1"
     lies: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     forgeries: dict[str, Authority] = field(default_factory=dict)
-    answers: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    answers: dict[str, Callable[[], Any]] = field(default_factory=dict)
     """Routes (`METHOD path`) that are answered otherwise than they should be."""
     opened: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     """What the device unwrapped, by key name: (material, terms)."""
     receipts: dict[str, str] = field(default_factory=dict)
     entries: dict[str, list[bytes]] = field(default_factory=dict)
+    answered: dict[str, dict[str, Any]] = field(default_factory=dict)
+    consents: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -119,35 +131,51 @@ class Simulator:
         signer = self.forgeries.get(name, by)
         return jws.sign(statement, signer.key, x5c=to_x5c(signer.certificate))
 
-    def endorse(self, purpose: Purpose) -> str:
-        prefix, key = ("vk_", self.vendor_key) if purpose == "vendor-key" else ("pk_", self.provider_key)
+    def endorse(self, purpose: Purpose, key: AnyPrivateKey, **more: Any) -> str:
         public = key.public()
         statement = Endorsement(
             device=self.device_id,
             purpose=purpose,
-            key_id=public.key_id(prefix),
+            key_id=public.key_id("pk_" if purpose == "provider-key" else "vk_"),
             public_key=public.text,
+            suite=public.suite,  # type: ignore[arg-type]
             issued_at=int(time.time()),
+            **more,
         )
         return self.sign(statement, purpose, self.device)
 
-    def vouch(self, subject: Purpose, nonce: str, key_id: str) -> ValidationStatement:
-        key = self.vendor_key if subject == "vendor-key" else self.provider_key
+    def vouch(self, validator: str, subject: Subject, nonce: str, key_id: str) -> ValidationStatement:
+        key, device = self._known(subject, key_id)
+        status: KeyStatus = "in-force" if key else "unknown"
         return ValidationStatement(
-            validator="manufacturer" if subject == "vendor-key" else PROVIDER,
+            validator=validator,
             subject=subject,
             key_id=key_id,
-            public_key_digest=digest(key.public().raw),
-            device=self.device_id,
-            device_status="in-force",
+            public_key_digest=digest(key.public().raw) if key else "",
+            device=device,
+            device_status=status,
             provider=PROVIDER,
-            status="in-force",
+            status=status,
             not_before=None,
             not_after=None,
             nonce=nonce,
             issued_at=int(time.time()),
             expires_at=int(time.time()) + 300,
+            first_seen=int(time.time()) - 1000 if validator in self.third_parties else None,
         )
+
+    def _known(self, subject: Subject, key_id: str) -> tuple[AnyPrivateKey | None, str]:
+        """The key of this id, and its device: none for the engine's."""
+        if subject == "provider-key":
+            for keys, device in ((self.provider_keys, self.device_id), (self.engine_keys, "")):
+                for key in keys.values():
+                    if key.public().key_id("pk_") == key_id:
+                        return key, device
+        elif self.vendor_key.public().key_id("vk_") == key_id:
+            return self.vendor_key, self.device_id
+        elif key_id in self.listed and key_id in self.single_use:
+            return self.single_use[key_id], self.device_id
+        return None, ""
 
     def attest(self, nonce: str) -> str:
         statement = Attestation(
@@ -160,7 +188,7 @@ class Simulator:
             measurement="m",
             boot_epoch=1,
             vendor_keys=[self.vendor_key.public().key_id("vk_")],
-            provider_keys=[self.provider_key.public().key_id("pk_")],
+            provider_keys=[key.public().key_id("pk_") for key in self.provider_keys.values()],
             partition=PartitionEvidence(
                 partition=PARTITION,
                 owners=[one.fingerprint for one in self.owners],
@@ -184,6 +212,7 @@ class Simulator:
         raw = environ.get("wsgi.input", io.BytesIO()).read()
         body = json.loads(raw) if raw else {}
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+        self.host = environ["SERVER_NAME"]
         self.requests.append((method, path, body))
         try:
             status, answer = 200, self._answer(method, path, body, query)
@@ -202,15 +231,23 @@ class Simulator:
             return special()
         match (method, path.strip("/").split("/")):
             case "GET", ["trust"]:
-                keys = {"vendor_keys": [self.endorse("vendor-key")], "provider_keys": [self.endorse("provider-key")]}
-                return {"provider": PROVIDER, "world": WORLD, "devices": [{"device": self.device_id} | keys]}
+                return self._published()
+            case "POST", ["v1", "vendor-keys"]:
+                self.listed.add(jws.read_unverified(body["endorsement"], Endorsement).key_id)
+                return {"status": "in-force"}
+            case "POST", ["v1", "validation"] if self.host in self.third_parties:
+                says = self.vouch(self.host, body["subject"], body["nonce"], body["key_id"])
+                says = self.lies.get("third-party", lambda same: same)(says)
+                return {"statement": jws.sign(says, self.third_parties[self.host])}
             case "POST", ["v1", "validation"]:
-                says = self.vouch("vendor-key", body["nonce"], body["key_id"])
+                says = self.vouch("manufacturer", "vendor-key", body["nonce"], body["key_id"])
                 return {"statement": self.sign(says, "manufacturer", self.statement)}
             case "POST", ["validation"]:
-                says = self.vouch("provider-key", body["nonce"], body["key_id"])
+                says = self.vouch(PROVIDER, "provider-key", body["nonce"], body["key_id"])
                 says = self.lies.get("provider", lambda same: same)(says)
                 return {"statement": jws.sign(says, self.validation_key)}
+            case "POST", ["partitions", _, "single-use-keys"]:
+                return {"endorsement": self._make_single_use(body)}
             case "POST", ["partitions", _, "attestation"]:
                 return {"attestation": self.attest(body["nonce"])}
             case "GET", ["partitions", _, "access"]:
@@ -239,7 +276,39 @@ class Simulator:
                 return self._log(query)
         raise Refused("not-found", f"{method} {path}")
 
+    def _published(self) -> dict[str, Any]:
+        keys = {
+            "vendor_keys": [self.endorse("vendor-key", self.vendor_key)],
+            "provider_keys": [self.endorse("provider-key", key) for key in self.provider_keys.values()],
+        }
+        engine = [
+            {
+                "key_id": key.public().key_id("pk_"),
+                "suite": suite,
+                "public_key": key.public().text,
+                "status": self.engine_status,
+                "not_before": None,
+                "not_after": None,
+            }
+            for suite, key in self.engine_keys.items()
+        ]
+        devices = [{"device": self.device_id} | keys]
+        answer = {"provider": PROVIDER, "world": WORLD, "devices": devices, "engine_keys": engine}
+        return self.lies.get("published", lambda same: same)(answer)  # type: ignore[no-any-return]
+
     # --- what the device does ---
+
+    def _make_single_use(self, body: dict[str, Any]) -> str:
+        key = generate("RSA-AES-KWP")
+        self.single_use[key.public().key_id("vk_")] = key
+        return self.endorse(
+            "single-use-vendor-key",
+            key,
+            import_id=body["import_id"],
+            partition=PARTITION,
+            owner=body["owner"],
+            expires_at=int(time.time()) + 3600,
+        )
 
     def _update_access(self, partition: str, document: str) -> dict[str, Any]:
         new = check_update(
@@ -259,17 +328,24 @@ class Simulator:
         sent = msgspec.convert(
             {name: body[name] for name in ("header", "material", "terms")}, envelope.Envelope, strict=False
         )
+        if sent.header in self.answered:
+            return self.answered[sent.header]
         signer = self._listed(jws.signer(sent.header))
         header = envelope.check_header(sent, signer.public_key())
-        inner = envelope.strip_provider_layer(sent, header, self.provider_key)
-        material, terms = envelope.unwrap(inner, header, self.vendor_key)
+        inner = sent
+        if header.transport != "channel":
+            keys = self.provider_keys if header.transport == "tee" else self.engine_keys
+            inner = envelope.strip_provider_layer(sent, header, keys[header.suite])
+        vendor = self.single_use.pop(header.vendor_key) if header.suite == "RSA-AES-KWP" else self.vendor_key
+        material, terms = envelope.unwrap(inner, header, vendor)
         self.opened[header.name] = (material, terms)
-        key = read_material(material, read_terms(terms).key_type)
+        key_type = read_terms(terms).key_type
+        key = read_material(material, key_type, encoding="raw" if key_type in SYMMETRIC else None)
         receipt = Receipt(
             import_id=header.import_id,
-            key_id=make_id("key_"),
+            key_id=self._key_id(header),
             name=header.name,
-            version=1,
+            version=header.version,
             key_type=key.key_type,
             public_key=key.public_key,
             check_value=key.check_value,
@@ -283,7 +359,18 @@ class Simulator:
             imported_at=int(time.time()),
         )
         self.receipts[header.name] = self.sign(receipt, "receipt", self.device)
-        return {"import_id": header.import_id, "status": "complete", "receipt": self.receipts[header.name]}
+        self.consents[header.name] = body.get("consent", "")
+        answer = {"import_id": header.import_id, "status": "complete", "receipt": self.receipts[header.name]}
+        self.answered[sent.header] = answer
+        return answer
+
+    def _key_id(self, header: envelope.ImportHeader) -> str:
+        """A new id, or that of the key which gets a new version."""
+        before = self.receipts.get(header.name)
+        said = jws.read_unverified(before, Receipt) if before else None
+        if header.version != (said.version + 1 if said else 1):
+            raise Refused("conflict" if header.version > 1 else "name-taken")
+        return said.key_id if said else make_id("key_")
 
     def _sign(self, key_id: str, body: dict[str, Any]) -> dict[str, Any]:
         receipt = next(
@@ -335,6 +422,16 @@ class Simulator:
         found = self.entries[query["lane"]][after : after + limit]
         lines = [{"lane": query["lane"], "n": after + n, "entry": entry} for n, entry in enumerate(found, start=1)]
         return {"lanes": sorted(self.entries), "entries": lines}
+
+
+@functools.cache
+def _rsa(which: str) -> AnyPrivateKey:
+    """A key of the slow suite, made once for all tests."""
+    return generate("RSA-AES-KWP")
+
+
+def _one_a_suite(which: str) -> dict[str, AnyPrivateKey]:
+    return {"HPKE-XWING": generate("HPKE-XWING"), "RSA-AES-KWP": _rsa(which)}
 
 
 def validation_jwk(simulator: Simulator) -> bytes:

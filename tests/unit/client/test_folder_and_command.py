@@ -55,7 +55,7 @@ def test_a_key_under_a_passphrase_opens_with_it_alone(tmp_path: Path) -> None:
     assert home.key("owner").public_key() == credential.public_key()
     words["owner.pem"] = b"wrong"
     with pytest.raises(Refused, match="passphrase is wrong"):
-        home.key("owner")
+        Home(home.path, words.__getitem__).key("owner")
     with pytest.raises(Refused, match="under a passphrase"):
         Home(home.path).key("owner")
 

@@ -12,6 +12,8 @@ from simulator import Authority, Simulator
 from strongroom.client import imports, receipts
 from strongroom.client.connection import Connection
 from strongroom.client.material import Material, read_material
+from strongroom.protocol import jws
+from strongroom.protocol.envelope import ImportHeader
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType, Usage
 from strongroom.protocol.terms import Terms, new_salt
@@ -143,7 +145,9 @@ def test_an_import_whose_answer_was_lost_is_settled_by_its_id(
     with pytest.raises(Refused, match="hsm-unreachable"):
         bring_in(listed, now)
     del provider.answers["POST /imports"]
-    import_id = receipts.sent_header(listed.home, "signer").import_id
+    sent = receipts.find_sent(listed.home, "signer")
+    assert sent is not None
+    import_id = jws.read_unverified(sent.header, ImportHeader).import_id
     provider.answers[f"GET /imports/{import_id}"] = lambda: {
         "status": "complete",
         "receipt": provider.receipts["signer"],

@@ -1,24 +1,32 @@
 """An officer approves exactly the bytes that were read here; the portal's words about them count for nothing."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulator import WORLD, Simulator
+from typer.testing import CliRunner
 
+from strongroom.cli.officer import app
 from strongroom.client.connection import Connection
-from strongroom.officer.actions import OpenedAction, PartitionRequest, approve, request_action, review
-from strongroom.officer.cards import CardFile, new_card, open_card
+from strongroom.client.home import Home
+from strongroom.officer.actions import OpenedAction, PartitionRequest, approve, define_partition, request_action, review
+from strongroom.officer.cards import CardFile, new_card, open_card, write_card
 from strongroom.protocol.admin_actions import (
     ActionRequest,
     AdminAction,
     DefinePartition,
     Officer,
+    RotateProviderKey,
+    RotateVendorKey,
     action_digest,
+    action_name,
     check_request,
     count_approvals,
+    describe,
 )
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import canonical_json
@@ -66,7 +74,8 @@ def test_the_request_is_signed_by_the_card_over_what_the_customer_asked(
 ) -> None:
     provider.answers["GET /officer/world"] = lambda: {"world": WORLD}
     provider.answers["POST /officer/actions"] = lambda: as_json(kept(action()))
-    request_action(connection, open_card(CARDS[0], PIN), ASKED, NOW)
+    card = open_card(CARDS[0], PIN)
+    request_action(connection, card, define_partition(ASKED), NOW, partition_request=ASKED.request)
     body = provider.requests[-1][2]
     request, by = check_request(body["request"], [officer(one) for one in CARDS], WORLD)
     assert by.name == "partition1"
@@ -75,12 +84,47 @@ def test_the_request_is_signed_by_the_card_over_what_the_customer_asked(
     assert body["partition_request"] == "pr_1"
 
 
+@pytest.mark.parametrize("body", [RotateVendorKey(), RotateProviderKey(suite="RSA-AES-KWP")], ids=action_name)
+def test_a_rotation_is_requested_without_any_customer(
+    connection: Connection, provider: Simulator, body: RotateVendorKey | RotateProviderKey
+) -> None:
+    raw = action(officer_class="security", action=action_name(body), body=body, requester=SECURITY.face.fingerprint)
+    provider.answers["GET /officer/world"] = lambda: {"world": WORLD}
+    provider.answers["POST /officer/actions"] = lambda: as_json(kept(raw))
+    request_action(connection, open_card(SECURITY, PIN), body, NOW)
+    sent = provider.requests[-1][2]
+    request, by = check_request(sent["request"], [officer(SECURITY)], WORLD)
+    assert (by.name, request.action, request.body) == ("security1", action_name(body), body)
+    assert "partition_request" not in sent
+
+
+@pytest.mark.parametrize(
+    "what", [["rotate-provider-key"], ["rotate-vendor-key", "--suite", "HPKE-XWING"], ["pr_1", "--suite", "HPKE-XWING"]]
+)
+def test_a_suite_is_named_for_a_provider_key_and_for_nothing_else(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: list[str]
+) -> None:
+    monkeypatch.setenv("STRONGROOM_HOME", str(home.path))
+    write_card(tmp_path / "card", SECURITY)
+    result = CliRunner().invoke(app, ["request-action", *what, "--card", str(tmp_path / "card")])
+    assert isinstance(result.exception, Refused)
+    assert (result.exception.code, "--suite" in result.exception.detail) == ("malformed", True)
+
+
+def test_a_rotation_is_shown_in_words_from_its_signed_bytes() -> None:
+    body = RotateProviderKey(suite="RSA-AES-KWP")
+    raw = action(officer_class="security", action=action_name(body), body=body)
+    shown = dict(describe(review(kept(raw), new_card("security2", "security", PIN).face, NOW)))
+    assert shown["What"] == "make a new provider key of suite RSA-AES-KWP in the device and retire the one in force"
+    assert shown["Class"] == "security"
+
+
 def test_an_action_that_was_opened_for_something_else_is_noticed(connection: Connection, provider: Simulator) -> None:
     other = DefinePartition(tenant="acme", label="main", owner=STRANGER)
     provider.answers["GET /officer/world"] = lambda: {"world": WORLD}
     provider.answers["POST /officer/actions"] = lambda: as_json(kept(action(body=other)))
     with pytest.raises(Refused, match="action-altered"):
-        request_action(connection, open_card(CARDS[0], PIN), ASKED, NOW)
+        request_action(connection, open_card(CARDS[0], PIN), define_partition(ASKED), NOW)
 
 
 def test_two_officers_approvals_make_a_quorum_over_exactly_these_bytes(

@@ -11,7 +11,6 @@ from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, access_list_digest, device_principal
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.errors import Refused
-from tests.support.hardware import now
 
 ALICE, BOB, MALLORY = (Ed25519PrivateKey.generate() for _ in range(3))
 
@@ -39,21 +38,21 @@ def test_the_first_list_names_the_owner_and_follows_nothing(listed: Connection, 
     assert [one.principal for one in document.principals] == [device_principal(listed.home.credential("device"))]
 
 
-def test_each_list_is_whole_and_follows_the_one_before(listed: Connection, provider: Simulator) -> None:
+def test_each_list_is_whole_and_follows_the_one_before(listed: Connection, provider: Simulator, now: int) -> None:
     first = provider.document
-    access.update(listed, access.allow("client:cl_api", ["sign"], label="invoices"), now())
+    access.update(listed, access.allow("client:cl_api", ["sign"], label="invoices"), now)
     second = jws.read_unverified(provider.document or "", AccessList)
     assert (second.version, second.previous) == (2, access_list_digest(first))
     assert [one.principal.split(":")[0] for one in second.principals] == ["device", "client"]
-    access.update(listed, access.allow("client:cl_api", ["verify"]), now())
+    access.update(listed, access.allow("client:cl_api", ["verify"]), now)
     assert jws.read_unverified(provider.document or "", AccessList).principals[-1].rights == ["verify"]
-    access.update(listed, access.remove("client:cl_api"), now())
+    access.update(listed, access.remove("client:cl_api"), now)
     assert len(jws.read_unverified(provider.document or "", AccessList).principals) == 1
 
 
-def test_removing_whom_the_list_does_not_name_is_refused(listed: Connection) -> None:
+def test_removing_whom_the_list_does_not_name_is_refused(listed: Connection, now: int) -> None:
     with pytest.raises(Refused, match="not-found"):
-        access.update(listed, access.remove("client:cl_nobody"), now())
+        access.update(listed, access.remove("client:cl_nobody"), now)
 
 
 @pytest.mark.parametrize("rights", [["sign", "export"], [""], ["*"]])
@@ -69,10 +68,12 @@ def test_a_device_is_listed_only_with_the_credential_that_its_name_is_made_of() 
             access.allow(principal, ["sign"], credential=credential)
 
 
-def test_a_principal_that_is_neither_a_device_nor_a_client_is_refused(listed: Connection, provider: Simulator) -> None:
+def test_a_principal_that_is_neither_a_device_nor_a_client_is_refused(
+    listed: Connection, provider: Simulator, now: int
+) -> None:
     before = provider.document
     with pytest.raises(Refused, match="malformed"):
-        access.update(listed, access.allow("person:bob", ["sign"]), now())
+        access.update(listed, access.allow("person:bob", ["sign"]), now)
     assert provider.document == before
 
 

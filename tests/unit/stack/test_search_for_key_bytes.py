@@ -23,8 +23,8 @@ FORMS = {
     "base64, two bytes before": base64.b64encode(b"xy" + SECRET),
     "base64url": base64.urlsafe_b64encode(b"x" + SECRET),
     "PEM, broken over lines": "\n".join(textwrap.wrap(base64.b64encode(bytes(36) + SECRET).decode(), 64)).encode(),
-    "its first half alone": SECRET[:20],
-    "its second half alone": SECRET[-20:],
+    "its first half alone": SECRET[:18],
+    "its second half alone": SECRET[-18:],
 }
 
 
@@ -35,6 +35,14 @@ def found_in(*chunks: bytes, wanted: list[Trace] | None = None) -> set[str]:
 @pytest.mark.parametrize("form", FORMS)
 def test_it_finds(form: str) -> None:
     assert found_in(b"before" + FORMS[form] + b"after") == {"key"}
+
+
+@pytest.mark.parametrize("length", [32, 48, 192, 384])
+@pytest.mark.parametrize("before", range(48))
+def test_no_line_break_of_pem_hides_it(length: int, before: int) -> None:
+    secret = os.urandom(length)
+    text = base64.b64encode(bytes(before) + secret).decode()
+    assert found_in("\n".join(textwrap.wrap(text, 64)).encode(), wanted=traces("key", secret)) == {"key"}
 
 
 def test_it_finds_what_is_torn_between_two_chunks() -> None:

@@ -107,6 +107,23 @@ def test_a_key_that_is_no_longer_listed_is_retired_until_it_is_listed_again(
     assert watched.events(device.key_id) == ["first-seen", "unlisted", "status"]
 
 
+def test_a_key_that_was_seen_by_its_id_while_a_list_was_under_way_is_not_retired_by_that_list(
+    watched: Any, manufacturer: WatchedManufacturer, device: Device
+) -> None:
+    # The list was read before the key was in it, and the key is asked about before the list is entered.
+    def while_listing(request: Any, answer: Any) -> Any:
+        if request.url.path == "/v1/vendor-keys":
+            manufacturer.list_key(device)
+            watched.ask(device.key_id)
+        return answer
+
+    manufacturer.wire.change = while_listing
+    watched.look()
+    manufacturer.wire.change = lambda _request, answer: answer
+    assert watched.ask(device.key_id).status == "in-force"
+    assert watched.events(device.key_id) == ["first-seen"]
+
+
 def test_a_single_use_key_is_seen_by_its_id_until_it_expires(
     watched: Any, manufacturer: WatchedManufacturer, device: Device
 ) -> None:

@@ -1,0 +1,176 @@
+"""`import`, `wrap`, `submit`: a key on its way into the partition."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import bulk, prompts
+from strongroom.cli import key_options as o
+from strongroom.cli.output import Json, moment, next_step, pairs, show, warn_of_mode
+from strongroom.cli.prompts import connected
+from strongroom.cli.receipts import show_checked
+from strongroom.client import airgap, imports, receipts
+from strongroom.client.envelopes import SealedKey
+from strongroom.client.files import write_private
+from strongroom.client.manifest import KeySettings
+from strongroom.client.material import Material
+from strongroom.protocol import jws
+from strongroom.protocol.envelope import ImportHeader
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.mechanisms import Usage
+
+app = typer.Typer()
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path | None, typer.Argument(exists=True, dir_okay=False, help=o.FORMS)] = None,
+    *,
+    name: Annotated[str, typer.Option()] = "",
+    usage: Annotated[list[Usage] | None, typer.Option(help="Repeat for each use.")] = None,
+    key_type: o.Type = None,
+    encoding: o.Encoding = None,
+    mode: o.Mode = "signed",
+    mechanism: o.Mechanisms = None,
+    translate_to: o.TranslateTo = None,
+    not_before: o.NotBefore = None,
+    not_after: o.NotAfter = None,
+    certificate: o.Certificate = None,
+    key_passphrase_file: o.Passphrase = None,
+    transport: o.Via = "tee",
+    suite: o.By = "HPKE-XWING",
+    validator: o.Validators = None,
+    new_version: Annotated[bool, typer.Option("--new-version", help="As the next version of the key NAME.")] = False,
+    owner_consent: o.OwnerConsent = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send; show what would leave.")] = False,
+    many: Annotated[
+        Path | None,
+        typer.Option("--bulk", exists=True, help="Import a folder of key files, or a manifest in JSON Lines."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a key into the partition. Only the device can open what leaves this machine."""
+    route = o.make_route(transport, suite, validator)
+    common = KeySettings(
+        usage=usage or [],
+        type=key_type,
+        encoding=encoding,
+        mode=mode,
+        mechanism=mechanism or [],
+        translate_to=translate_to or [],
+        not_before=not_before,
+        not_after=not_after,
+    )
+    if many is not None:
+        if file or name or dry_run or new_version or certificate:
+            raise Refused("configuration", "--bulk takes names, files and certificates from the folder or manifest")
+        if not bulk.run(as_json, many, common, route, key_passphrase_file):
+            raise typer.Exit(1)
+        return
+    if file is None or not name or not usage:
+        raise Refused("configuration", "an import needs FILE, --name and --usage (or --bulk FOLDER|MANIFEST)")
+    material = o.read_key(file, key_type, encoding, certificate, key_passphrase_file)
+    terms = common.terms(material)
+    now = prompts.now()
+    with connected() as connection:
+        sealed, evidence = imports.prepare(
+            connection, material, name, terms, now, route=route, new_version=new_version, owner_consent=owner_consent
+        )
+        warn_of_mode(evidence.mode)
+        if dry_run:
+            _show_sealed(as_json, sealed, material)
+            return
+        receipt, path = imports.deliver(connection, sealed, now)
+    checked = receipts.Checked(receipt, evidence.mode, compared=True)
+    show_checked(as_json, checked, f"kept in {path}", ("Form", material.form))
+
+
+@app.command()
+def wrap(
+    file: o.KeyFile,
+    *,
+    trust: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What `trust save` wrote.")],
+    out: Annotated[Path, typer.Option("--out", dir_okay=False, help="The envelope to carry to the network.")],
+    name: Annotated[str, typer.Option()],
+    usage: o.Usages,
+    key_type: o.Type = None,
+    encoding: o.Encoding = None,
+    mode: o.Mode = "signed",
+    mechanism: o.Mechanisms = None,
+    translate_to: o.TranslateTo = None,
+    not_before: o.NotBefore = None,
+    not_after: o.NotAfter = None,
+    certificate: o.Certificate = None,
+    key_passphrase_file: o.Passphrase = None,
+    transport: o.Via = "tee",
+    suite: o.By = "HPKE-XWING",
+    validator: o.Validators = None,
+    version: Annotated[int, typer.Option(help="Which version of NAME it becomes.", min=1)] = 1,
+    owner_consent: o.OwnerConsent = False,
+    max_age: Annotated[float, typer.Option("--max-age", help="Hours that the saved trust may be old.", min=0.0)] = 24,
+    as_json: Json = False,
+) -> None:
+    """Seal a key on a machine without a network, for keys that were validated elsewhere."""
+    home, now = prompts.home(), prompts.now()
+    route = o.make_route(transport, suite, validator)
+    # 1. Everything that was said is judged again, against this folder's own trust anchors.
+    evidence = airgap.open_saved(home, trust.read_bytes(), route, now, int(max_age * 3600))
+    warn_of_mode(evidence.mode)
+    # 2. The key, its terms, the envelope.
+    material = o.read_key(file, key_type, encoding, certificate, key_passphrase_file)
+    common = KeySettings(
+        usage=usage,
+        mode=mode,
+        mechanism=mechanism or [],
+        translate_to=translate_to or [],
+        not_before=not_before,
+        not_after=not_after,
+    )
+    sealed = airgap.wrap(
+        home,
+        material,
+        name,
+        terms=common.terms(material),
+        evidence=evidence,
+        now=now,
+        version=version,
+        owner_consent=owner_consent,
+    )
+    write_private(out, airgap.write_envelope(sealed))
+    _show_sealed(as_json, sealed, material, f"strongroom submit {out} --out RECEIPT")
+
+
+@app.command()
+def submit(
+    envelope: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `wrap` wrote.")],
+    out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="The receipt, to carry back.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send a carried envelope, and keep the receipt."""
+    sealed = airgap.read_envelope(envelope)
+    with connected() as connection:
+        _, path = airgap.submit(connection, sealed, prompts.now())
+    if out:
+        write_private(out, path.read_bytes())
+    checked = receipts.verify_token(prompts.home(), path.read_text(), prompts.now())
+    show_checked(as_json, checked, f"kept in {out or path}")
+
+
+def _show_sealed(as_json: bool, sealed: SealedKey, material: Material, step: str = "") -> None:
+    """What leaves, or would leave, this machine."""
+    header = jws.read_unverified(sealed.envelope.header, ImportHeader)
+    sizes = {part: len(getattr(sealed.envelope, part)) for part in ("header", "material", "terms")}
+    data = {"header": header, "sizes": sizes, "form": material.form, "consent": bool(sealed.consent)}
+    outer = f"first by provider key {header.provider_key}, then " if header.provider_key else ""
+    rows = [
+        ("Read as", f"{material.form}: {material.key_type}{' (public half only)' if material.public_only else ''}"),
+        ("Certificates", len(material.certificates)),
+        ("Name", f"{header.name}, version {header.version}"),
+        ("Opened by", f"{outer}only by vendor key {header.vendor_key} in {header.device}"),
+        ("Transport", f"{header.transport}, suite {header.suite}"),
+        ("Validated", ", ".join(f"{one.validator}: {one.subject} {one.status}" for one in header.validations)),
+        ("Leaves", f"header {sizes['header']}, key {sizes['material']}, terms {sizes['terms']} bytes"),
+        ("Sealed", moment(header.created_at)),
+    ]
+    show(as_json, data, pairs(rows), next_step(step) if step else "Nothing was sent.")

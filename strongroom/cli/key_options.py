@@ -1,0 +1,68 @@
+"""Options that say what a key file is and what the key may do: the same for every way of importing."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from strongroom.cli import prompts
+from strongroom.client.material import Material, needs_passphrase, read_material
+from strongroom.client.material.symmetric import TextEncoding
+from strongroom.client.routes import Route
+from strongroom.protocol.envelope import Transport
+from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage
+from strongroom.protocol.suites import Suite
+
+FORMS = "PKCS#8, PKCS#1, SEC1, OpenSSH, JWK, PKCS#12, a certificate or public key, or a symmetric key raw or in hex."
+KeyFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=FORMS)]
+Usages = Annotated[list[Usage], typer.Option("--usage", help="Repeat for each use.")]
+Type = Annotated[
+    KeyType | None, typer.Option("--type", help="What the key is; needed where the file could be read in two ways.")
+]
+Encoding = Annotated[
+    TextEncoding | None, typer.Option("--encoding", help="How a symmetric key is written in the file.")
+]
+Mode = Annotated[
+    Literal["signed", "token"], typer.Option(help="token: a dishonest portal could use the key while it is listed.")
+]
+Mechanisms = Annotated[list[Mechanism] | None, typer.Option("--mechanism", help="Permit only these.")]
+TranslateTo = Annotated[
+    list[str] | None, typer.Option("--translate-to", help="Key (name or id) to which it may translate.")
+]
+NotBefore = Annotated[str | None, typer.Option(help="ISO 8601; UTC unless it says otherwise.")]
+NotAfter = Annotated[str | None, typer.Option(help="ISO 8601; UTC unless it says otherwise.")]
+Certificate = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="The key's certificate, with its chain.")
+]
+Passphrase = Annotated[
+    Path | None,
+    typer.Option("--key-passphrase-file", exists=True, dir_okay=False, help="Else it is asked for; it stays here."),
+]
+Via = Annotated[Transport, typer.Option(help="Who takes off the outer layer: the TEE, the provider's engine, or TLS.")]
+By = Annotated[Suite, typer.Option(help="How the envelope is sealed.")]
+Validators = Annotated[
+    list[str] | None, typer.Option("--validator", help="A third party (name or address) who must vouch too.")
+]
+OwnerConsent = Annotated[
+    bool, typer.Option("--owner-consent", help="Sign, as owner, for terms looser than those of the version before.")
+]
+
+
+def read_key(
+    file: Path,
+    key_type: KeyType | None,
+    encoding: TextEncoding | None,
+    certificate: Path | None,
+    passphrase_file: Path | None,
+) -> Material:
+    """The key in a file; a passphrase comes from `passphrase_file` or the person at the terminal."""
+    data = file.read_bytes()
+    passphrase = None
+    if needs_passphrase(data):
+        passphrase = prompts.secret(f"Passphrase of {file.name}", passphrase_file).encode()
+    chain = certificate.read_bytes() if certificate else b""
+    return read_material(data, key_type, passphrase, encoding=encoding, certificate=chain)
+
+
+def make_route(transport: Transport, suite: Suite, validators: list[str] | None) -> Route:
+    return Route(transport, suite, tuple(validators or ()))

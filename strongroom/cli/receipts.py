@@ -1,0 +1,83 @@
+"""`receipt`: the device's word on a key, checked offline."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.cli import prompts
+from strongroom.cli.output import Json, moment, next_step, pairs, show, warn_of_mode
+from strongroom.cli.prompts import connected
+from strongroom.client import airgap, imports, receipts
+from strongroom.protocol.mechanisms import Mechanism, Usage, fits
+from strongroom.protocol.statements import Receipt
+
+app = typer.Typer(no_args_is_help=True, help="Receipts, checked offline.")
+Version = Annotated[int, typer.Option(help="Which version; else the newest that is known here.", min=0)]
+
+
+@app.command("verify")
+def receipt_verify(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A kept receipt's name, or a file with one.")],
+    version: Version = 0,
+    envelope: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Compare it with this envelope of `wrap`.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify a receipt offline, against the manufacturer's root and what was sent."""
+    home, path, now = prompts.home(), Path(name), prompts.now()
+    if envelope is not None:
+        token = path.read_text().strip() if path.is_file() else receipts.kept(home, name, version)
+        checked = airgap.check_receipt(home, airgap.read_envelope(envelope), token, now)
+        receipts.keep(home, token)
+    elif path.is_file():
+        checked = receipts.verify_token(home, path.read_text().strip(), now)
+    else:
+        checked = receipts.verify_kept(home, name, now, version)
+    warn_of_mode(checked.mode)
+    show_checked(as_json, checked, "the device's signature holds")
+
+
+@app.command("fetch")
+def receipt_fetch(name: Annotated[str, typer.Argument()], version: Version = 0, as_json: Json = False) -> None:
+    """Settle an import whose answer never came, or learn of a newer version: fetch its receipt, check it, keep it."""
+    now = prompts.now()
+    with connected() as connection:
+        sent = receipts.find_sent(connection.home, name, version or 1)
+        if sent is not None and not receipts.kept(connection.home, name, version):
+            imports.resume(connection, name, now, version or 1)
+            checked = receipts.verify_kept(connection.home, name, now, version or 1)
+        else:
+            checked = receipts.fetch(connection, name, now, version)
+    show_checked(as_json, checked, "kept")
+
+
+def show_checked(as_json: bool, checked: receipts.Checked, word: str, *more: tuple[str, Any]) -> None:
+    """A checked receipt, what was checked of it, and the step that usually comes next."""
+    compared = "every field is that of what was sent" if checked.compared else "not sent from this folder"
+    data = {"receipt": checked.receipt, "mode": checked.mode, "compared": checked.compared}
+    rows = [*receipt_rows(checked.receipt), ("Receipt", f"{word}; {compared}"), *more]
+    show(as_json, data | {name.lower(): value for name, value in more}, pairs(rows), next_step(_next(checked.receipt)))
+
+
+def receipt_rows(found: Receipt) -> list[tuple[str, Any]]:
+    return [
+        ("Key", f"{found.name} ({found.key_type}, version {found.version})"),
+        ("Key id", found.key_id),
+        ("Partition", found.partition),
+        ("Owner", found.owner),
+        ("Device", found.device),
+        ("Check value", found.check_value or "none: a key pair"),
+        ("Terms digest", found.terms_digest),
+        ("Imported", moment(found.imported_at)),
+    ]
+
+
+def _next(found: Receipt) -> str:
+    """The command that a key of this type is most likely for."""
+    for usage in (Usage.SIGN, Usage.ENCRYPT, Usage.DERIVE):
+        if any(fits(one, found.key_type, usage) for one in Mechanism):
+            source = "--peer PEM --info TEXT" if usage is Usage.DERIVE else "--in FILE"
+            return f"strongroom {usage} --key {found.name} {source} --out FILE"
+    return f"strongroom hash --key {found.name} --in FILE --out FILE"

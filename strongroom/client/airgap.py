@@ -1,0 +1,107 @@
+"""Import from a machine without a network: what was validated is carried there, and only an envelope comes back.
+
+The path: `save` on a machine at the network → `wrap` on the one that holds the key, which judges everything again
+against its own trust anchors → `submit` at the network again → the receipt, checked on either side.
+"""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from strongroom.client import receipts, trust, validators
+from strongroom.client.connection import Connection
+from strongroom.client.dossier import Dossier, Evidence, judge
+from strongroom.client.envelopes import SealedKey, check_name, complete_terms, seal
+from strongroom.client.evidence import SKEW
+from strongroom.client.home import Home
+from strongroom.client.imports import deliver
+from strongroom.client.material import Material
+from strongroom.client.routes import Route
+from strongroom.protocol import jws
+from strongroom.protocol.encoding import canonical_json, read_json
+from strongroom.protocol.envelope import ImportHeader
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.statements import Receipt
+from strongroom.protocol.terms import Terms
+
+MAX_AGE = 24 * 3600
+"""Seconds for which saved evidence counts unless the owner says otherwise."""
+
+
+def save(connection: Connection, route: Route, now: int) -> bytes:
+    """Validate for `route`, and give the dossier to carry. Raises as `trust.validate` does."""
+    return canonical_json(trust.validate(connection, now, connection.home.partition(), route).dossier)
+
+
+def open_saved(home: Home, saved: bytes, route: Route, now: int, max_age: int = MAX_AGE) -> Evidence:
+    """The evidence in a saved dossier, judged by this folder's own anchors as of when it was saved.
+
+    Here no nonce can be fresh, so age is what bounds a replay. Raises `Refused("stale")` for one that is older than
+    `max_age` or from the future, or whose single-use key has expired; else as `judge` does.
+    """
+    dossier = read_json(saved, Dossier)
+    if dossier.partition != home.partition():
+        raise Refused("wrong-partition", "the saved trust is for another partition than this folder uses")
+    # 1. Young enough. That each answer was fresh when it was saved is for `judge` to say.
+    if not now - max_age <= dossier.saved_at <= now + SKEW:
+        raise Refused("stale", f"the saved trust is not of the last {max_age} seconds: save it again")
+    # 2. Everything that is checked at the network is checked here.
+    trusted = validators.anchors(home, dossier.partition, route.validators)
+    evidence = judge(dossier, route, trusted, dossier.saved_at)
+    # 3. A single-use key still serves now.
+    if evidence.vendor_key.expires_at is not None and now >= evidence.vendor_key.expires_at:
+        raise Refused("stale", "the single-use key in the saved trust has expired: save it again")
+    return evidence
+
+
+def wrap(
+    home: Home,
+    material: Material,
+    name: str,
+    *,
+    terms: Terms,
+    evidence: Evidence,
+    now: int,
+    version: int = 1,
+    owner_consent: bool = False,
+) -> SealedKey:
+    """Seal a key for the keys in `evidence`, and keep what its receipt must say. Nothing here asks a network."""
+    check_name(name)
+    terms = complete_terms(terms, material)
+    if receipts.kept(home, name, version if version > 1 else 0):
+        raise Refused("name-taken", f"a receipt of {name!r} is kept here")
+    sealed = seal(
+        home, material, name, terms=terms, evidence=evidence, now=now, version=version, owner_consent=owner_consent
+    )
+    receipts.keep_sent(home, sealed.sent, sealed.dossier)
+    return sealed
+
+
+def read_envelope(path: Path) -> SealedKey:
+    """An envelope that was carried. Raises `Refused("envelope-malformed")`."""
+    return read_json(path.read_bytes(), SealedKey, "envelope-malformed")
+
+
+def write_envelope(sealed: SealedKey) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(sealed), indent=1)
+
+
+def submit(connection: Connection, sealed: SealedKey, now: int | None = None) -> tuple[Receipt, Path]:
+    """Send a carried envelope; the verified receipt, and where it is kept. Raises as `imports.import_key` does."""
+    Route(sealed.dossier.transport).check(connection.home.config().url)
+    if sealed.partition != connection.home.partition():
+        raise Refused("wrong-partition", "the envelope is for another partition than this folder uses")
+    return deliver(connection, sealed, int(time.time()) if now is None else now)
+
+
+def check_receipt(home: Home, sealed: SealedKey, token: str, now: int) -> receipts.Checked:
+    """The receipt, if it is for exactly this envelope, which this folder's device signed. Raises as `receipts.check`.
+
+    A folder that did not seal it can say that the receipt fits the envelope, and not who signed that.
+    """
+    if jws.signer(sealed.envelope.header) == home.credential("device").fingerprint:
+        jws.verify(sealed.envelope.header, ImportHeader, home.credential("device").public_key())
+    if sealed.sent.header != sealed.envelope.header:
+        raise Refused("receipt-mismatch", "the envelope file is not in itself consistent")
+    return receipts.check(token, sealed.sent, home.manufacturer_roots(), now)

@@ -1,0 +1,124 @@
+"""What to import in bulk: a folder of key files, or a manifest in JSON Lines with a key on each line."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from strongroom.client.material import Material, needs_passphrase, read_material
+from strongroom.client.material.symmetric import TextEncoding
+from strongroom.protocol.encoding import read_json
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage
+from strongroom.protocol.terms import Authorisation, Terms, new_salt
+
+
+class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the owner says of a key: how to read its file, and what it may do. Times are ISO 8601."""
+
+    usage: list[Usage] = []
+    type: KeyType | None = None
+    encoding: TextEncoding | None = None
+    mode: Authorisation = "signed"
+    mechanism: list[Mechanism] = []
+    translate_to: list[str] = []
+    not_before: str | None = None
+    not_after: str | None = None
+    certificate: str = ""
+    passphrase_file: str = ""
+
+    def read(self, file: Path, passphrase: bytes | None = None) -> Material:
+        """The key in a file, as these settings say. Raises `Refused` as `read_material` does."""
+        data = file.read_bytes()
+        if passphrase is None and self.passphrase_file and needs_passphrase(data):
+            passphrase = Path(self.passphrase_file).read_text().strip().encode()
+        chain = Path(self.certificate).read_bytes() if self.certificate else b""
+        return read_material(data, self.type, passphrase, encoding=self.encoding, certificate=chain)
+
+    def terms(self, material: Material) -> Terms:
+        """The terms for a key. Raises `Refused("malformed" | "terms-refused")`."""
+        if not self.usage:
+            raise Refused("terms-refused", "no usage is named")
+        return Terms(
+            salt=new_salt(),
+            key_type=material.key_type,
+            usages=self.usage,
+            authorisation=self.mode,
+            mechanisms=self.mechanism,
+            not_before=read_moment(self.not_before),
+            not_after=read_moment(self.not_after),
+            translate_to=self.translate_to,
+        )
+
+
+class _Line(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A line of a manifest: a file, its key's name, and what differs from the settings for all."""
+
+    file: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One key to import. `problem`: why it cannot even be tried."""
+
+    name: str
+    file: Path
+    settings: KeySettings
+    problem: Refused | None = None
+
+
+def read_items(source: Path, common: KeySettings) -> list[Item]:
+    """The keys in a folder (each named like its file, without the ending) or in a manifest.
+
+    Paths in a manifest are relative to it. What is wrong with one is that item's problem, and nobody else's.
+    """
+    items = _of_folder(source, common) if source.is_dir() else _of_manifest(source, common)
+    seen: set[str] = set()
+    checked = []
+    for item in items:
+        taken = item.name in seen and item.problem is None
+        problem = Refused("conflict", "another file or line has the same name") if taken else item.problem
+        checked.append(Item(item.name, item.file, item.settings, problem))
+        seen.add(item.name)
+    return checked
+
+
+def read_moment(text: str | None) -> int | None:
+    """ISO 8601 as unix seconds, UTC unless it says otherwise. Raises `Refused("malformed")`."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused("malformed", f"{text!r} is not a time in ISO 8601") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+
+
+def _of_folder(folder: Path, common: KeySettings) -> list[Item]:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return [Item(path.stem, path, common) for path in files]
+
+
+def _of_manifest(manifest: Path, common: KeySettings) -> list[Item]:
+    lines = manifest.read_bytes().splitlines()
+    return [
+        _of_line(number, line, manifest.parent, common) for number, line in enumerate(lines, start=1) if line.strip()
+    ]
+
+
+def _of_line(number: int, line: bytes, folder: Path, common: KeySettings) -> Item:
+    try:
+        read_json(line, _Line)
+    except Refused as refusal:
+        return Item(f"line {number}", folder, common, refusal)
+    # What the line itself says, also where that is the same as saying nothing.
+    given = read_json(line, dict[str, Any])
+    for path in ("certificate", "passphrase_file"):
+        if path in given:
+            given[path] = str(folder / given[path])
+    name, file = given.pop("name", ""), folder / given.pop("file")
+    settings = msgspec.convert(msgspec.to_builtins(common) | given, KeySettings)
+    return Item(name or file.stem, file, settings)

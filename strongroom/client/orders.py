@@ -1,0 +1,68 @@
+"""What the owner does with keys that are there: list their versions, destroy them."""
+
+import msgspec
+
+from strongroom.client import log, receipts
+from strongroom.client.connection import Connection
+from strongroom.client.http import segment
+from strongroom.protocol import jws
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.log import ADMIN_LANE
+from strongroom.protocol.owner_orders import KeyOrder
+from strongroom.protocol.statements import Receipt
+
+
+class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version as the portal lists it."""
+
+    version: int
+    state: str
+    created: str = ""
+    receipt: str
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a key: its state is the portal's word, its receipt is the device's and verified."""
+
+    version: int
+    state: str
+    created: str
+    receipt: Receipt
+
+
+class OrderAnswer(msgspec.Struct, frozen=True):
+    states: dict[int, str]
+
+
+def versions(connection: Connection, key: str, now: int) -> list[Version]:
+    """All versions of a key (name or id). Raises `Refused`: `not-found`, and what `receipts.verify_token` does."""
+    found = []
+    for one in connection.portal.get(f"keys/{segment(key)}/versions", list[ListedVersion]):
+        receipt = receipts.verify_token(connection.home, one.receipt, now).receipt
+        if receipt.version != one.version or key not in (receipt.name, receipt.key_id):
+            raise Refused("receipt-mismatch", "the portal gave the receipt of another key or version")
+        found.append(Version(version=one.version, state=one.state, created=one.created, receipt=receipt))
+    return found
+
+
+def destroy(connection: Connection, key: str, now: int, version: int = 0) -> dict[int, str]:
+    """Destroy a version of a key, or all of it (version 0), on the owner's signature; the state of each version.
+
+    Raises `Refused`: what the device refuses; `log-inconsistent` where its log does not say that it was done,
+    whatever the portal answered.
+    """
+    home = connection.home
+    # 1. Which key it is, by the device's own receipt.
+    receipt = receipts.find(connection, key, now)
+    # 2. The owner orders it.
+    order = KeyOrder(partition=receipt.partition, key=receipt.key_id, version=version, issued_at=now)
+    token = jws.sign(order, home.key("owner"))
+    states = connection.portal.post(f"keys/{segment(receipt.key_id)}/order", {"order": token}, OrderAnswer).states
+    # 3. The device's log says that it was done, now or on an earlier order.
+    destroyed: set[str] = set()
+    for one in log.fetch(connection, now, only=ADMIN_LANE).lanes.get(ADMIN_LANE, []):
+        if (one.event, one.key) == ("key:destroy", receipt.key_id):
+            destroyed |= set(msgspec.convert(one.details["versions"], list[str]))
+    if not {str(one) for one in ([version] if version else states)} <= destroyed:
+        raise Refused("log-inconsistent", "the device's log does not show that the key was destroyed")
+    return states

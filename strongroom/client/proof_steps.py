@@ -1,0 +1,230 @@
+"""The steps by which evidence of a key is checked: each repeats, offline, what device, officers or owner once did."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from cryptography import x509
+
+from strongroom.client.dossier import Anchors, Dossier, judge
+from strongroom.client.routes import Route
+from strongroom.protocol import jws
+from strongroom.protocol.access import AccessList, access_list_digest, check_update, partition_id
+from strongroom.protocol.admin_actions import (
+    AdminAction,
+    DefinePartition,
+    action_digest,
+    count_approvals,
+    read_action,
+)
+from strongroom.protocol.certificates import Mode, verify_statement
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.encoding import from_b64u
+from strongroom.protocol.envelope import ImportHeader, header_digest
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.log import ADMIN_LANE, Entry, check_lane
+from strongroom.protocol.statements import Checkpoint, Receipt, Roster
+
+_HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "version", "terms_digest")
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The file. The credentials of the provider and of third parties are those that the owner's folder trusted."""
+
+    v: int = 1
+    saved_at: int
+    receipt: str
+    header: str
+    dossier: Dossier
+    provider: str
+    provider_validation: PublicCredential
+    third_parties: dict[str, PublicCredential]
+    checkpoint: str
+    lanes: dict[str, list[bytes]]
+
+
+@dataclass
+class Case:
+    """What earlier steps found, for the later ones. Unverified until the step that says so."""
+
+    proof: Proof
+    roots: list[x509.Certificate]
+    mode: Mode | None = None
+    admin: list[Entry] = field(default_factory=list)
+    others: list[Entry] = field(default_factory=list)
+    owner: PublicCredential | None = None
+    access: str = ""
+
+    def __post_init__(self) -> None:
+        self.receipt = jws.read_unverified(self.proof.receipt, Receipt)
+        self.header = jws.read_unverified(self.proof.header, ImportHeader)
+
+
+def _check_receipt(case: Case) -> str:
+    said = case.receipt
+    _, certified = verify_statement(case.proof.receipt, Receipt, case.roots, "device", said.imported_at)
+    if said.device != certified.device_id:
+        raise Refused("receipt-mismatch", "it names another device than the one that signed it")
+    case.mode = certified.mode
+    return f"{said.name} version {said.version} ({said.key_type}) in {said.device}, certified for {certified.mode}"
+
+
+def _check_header(case: Case) -> str:
+    if header_digest(case.proof.header) != case.receipt.header_digest:
+        raise Refused("receipt-mismatch", "the header is not the one that the receipt is for")
+    for name in _HEADER_FIELDS:
+        if getattr(case.header, name) != getattr(case.receipt, name):
+            raise Refused("receipt-mismatch", f"header and receipt differ in {name}")
+    return f"transport {case.header.transport}, suite {case.header.suite}, terms {case.header.terms_digest[:16]}…"
+
+
+def _check_log(case: Case) -> str:
+    said = jws.read_unverified(case.proof.checkpoint, Checkpoint)
+    checkpoint, certified = verify_statement(case.proof.checkpoint, Checkpoint, case.roots, "device", said.issued_at)
+    if (checkpoint.device, checkpoint.partition) != (certified.device_id, case.receipt.partition):
+        raise Refused("log-inconsistent", "the checkpoint is of another partition or device")
+    if checkpoint.device != case.receipt.device or ADMIN_LANE not in case.proof.lanes:
+        raise Refused("log-inconsistent", "the log is another device's, or its administrative lane is missing")
+    for lane, raw in case.proof.lanes.items():
+        if lane not in checkpoint.lanes:
+            raise Refused("log-inconsistent", f"lane {lane}: the checkpoint does not know it")
+        entries = check_lane(lane, raw, checkpoint.partition, checkpoint.lanes[lane])
+        if lane == ADMIN_LANE:
+            case.admin = entries
+        else:
+            case.others += entries
+    left_out = sorted(set(checkpoint.lanes) - set(case.proof.lanes))
+    rest = f"; left out: {', '.join(left_out)}" if left_out else "; nothing is left out"
+    return f"{len(case.admin) + len(case.others)} entries in {len(case.proof.lanes)} lanes{rest}"
+
+
+def _check_quorum(case: Case) -> str:
+    entry = next((one for one in case.admin if one.event == "action:execute"), None)
+    if entry is None:
+        raise Refused("quorum-not-met", "the log does not say how the partition was defined")
+    # 1. The action that was approved, byte for byte, defines this partition.
+    action = from_b64u(_text(entry, "action"), "action-altered")
+    opened = read_action(action)
+    if not isinstance(opened.body, DefinePartition) or entry.digest != action_digest(action):
+        raise Refused("action-altered", "the action in the log is not the one that was carried out")
+    owner = opened.body.owner
+    if partition_id(owner, opened.world, opened.nonce) != case.receipt.partition:
+        raise Refused("wrong-partition", "the action defined another partition")
+    # 2. Its approvals, counted again over the officers whom the device names.
+    approvers = _count(case, entry, action, opened)
+    case.owner = owner
+    tenant = opened.body.tenant
+    if tenant != case.receipt.tenant:
+        raise Refused("wrong-tenant", "the partition was defined for another tenant")
+    return f"for {tenant} and owner {owner.fingerprint[:16]}…, approved by {', '.join(approvers)}"
+
+
+def _count(case: Case, entry: Entry, action: bytes, opened: AdminAction) -> list[str]:
+    roster, certified = verify_statement(_text(entry, "roster"), Roster, case.roots, "device", entry.time)
+    if (roster.device, roster.world, roster.epoch) != (certified.device_id, opened.world, opened.officer_epoch):
+        raise Refused("officer-unknown", "the list of officers is of another world or time")
+    counted = count_approvals(action, _texts(entry, "approvals"), roster.officers, roster.thresholds, entry.time)
+    return [one.name for one in counted]
+
+
+def _check_access(case: Case) -> str:
+    if case.owner is None:
+        raise Refused("not-the-owner")
+    # 1. Every list since the partition was defined follows the one before, under an owner's signature.
+    owners, version, current = [case.owner], 0, None
+    for entry in case.admin[: case.receipt.log_position]:
+        if entry.event == "access:update":
+            document = _text(entry, "document")
+            update = check_update(
+                document, partition=case.receipt.partition, owners=owners, version=version, current=current
+            )
+            owners, version, current = update.owners, update.version, document
+    if case.receipt.owner not in [one.fingerprint for one in owners]:
+        raise Refused("not-the-owner", "the receipt names an owner that the partition did not have")
+    # 2. The one in force when the key was imported lets the header's signer import.
+    case.access = current or ""
+    listed = jws.read_unverified(case.access, AccessList).principals if case.access else []
+    signer = jws.signer(case.proof.header)
+    device = next((one for one in listed if one.principal == f"device:{signer}"), None)
+    if device is None or device.credential is None or "import" not in device.rights:
+        raise Refused("device-not-listed", "the header's signer had no right to import")
+    jws.verify(case.proof.header, ImportHeader, device.credential.public_key())
+    case.owner = next(one for one in owners if one.fingerprint == case.receipt.owner)
+    return f"version {version}, signed by its owners; device {device.label or signer[:16]} signed the header"
+
+
+def _check_dossier(case: Case) -> str:
+    dossier, proof = case.proof.dossier, case.proof
+    anchors = Anchors(
+        roots=case.roots,
+        provider=proof.provider,
+        provider_validation=proof.provider_validation,
+        third_parties=proof.third_parties,
+        required=tuple(dict.fromkeys(one.who for one in dossier.answers)),
+        own=case.owner,
+        kept=case.access if dossier.access and _same_list(dossier.access.document, case.access) else "",
+    )
+    evidence = judge(dossier, Route(dossier.transport, dossier.suite), anchors, dossier.saved_at)
+    # The header, which the receipt covers, names exactly these answers and keys.
+    header, provider_key = case.header, evidence.provider_key
+    if header.validations != evidence.validations():
+        raise Refused("validation-failed", "the header names other validations than these")
+    keys = (evidence.vendor_key.key_id, provider_key.key_id if provider_key else "")
+    if (header.vendor_key, header.provider_key, header.transport, header.suite) != (
+        *keys,
+        dossier.transport,
+        dossier.suite,
+    ):
+        raise Refused("validation-failed", "the header names other keys than those that were validated")
+    return ", ".join(f"{one.validator}: {one.subject} {one.status}" for one in evidence.validations())
+
+
+def _same_list(document: str | None, current: str) -> bool:
+    return access_list_digest(document or None) == access_list_digest(current or None)
+
+
+def _check_import(case: Case) -> str:
+    position = case.receipt.log_position
+    entry = case.admin[position - 1] if 0 < position <= len(case.admin) else None
+    wanted = ("key:import", case.receipt.key_id, case.receipt.header_digest)
+    if entry is None or (entry.event, entry.key, entry.digest) != wanted:
+        raise Refused("log-inconsistent", "the log has no import of this key where the receipt says")
+    return f"entry {position} of the administrative lane"
+
+
+def _check_since(case: Case) -> str:
+    destroyed = [
+        one
+        for one in case.admin
+        if (one.event, one.key) == ("key:destroy", case.receipt.key_id)
+        and str(case.receipt.version) in _texts(one, "versions")
+    ]
+    uses = sum(one.key == case.receipt.key_id for one in case.others)
+    state = "destroyed by its owner" if destroyed else "not destroyed"
+    return f"{state}; {uses} operations in the lanes that are here"
+
+
+def _text(entry: Entry, name: str) -> str:
+    value = entry.details.get(name)
+    if not isinstance(value, str):
+        raise Refused("log-inconsistent", f"entry {entry.n} has no {name}")
+    return value
+
+
+def _texts(entry: Entry, name: str) -> list[str]:
+    value = entry.details.get(name)
+    if not isinstance(value, list):
+        raise Refused("log-inconsistent", f"entry {entry.n} has no {name}")
+    return value
+
+
+STEPS: list[tuple[str, Callable[[Case], str]]] = [
+    ("The receipt is signed by a device of this manufacturer", _check_receipt),
+    ("The header is the one that the receipt is for", _check_header),
+    ("The log is whole up to a checkpoint that the device signed", _check_log),
+    ("A quorum of officers defined the partition for its owner", _check_quorum),
+    ("The owners' access lists let the client device import", _check_access),
+    ("Everyone had vouched for the keys before anything was encrypted", _check_dossier),
+    ("The import stands in the log where the receipt says", _check_import),
+    ("What happened to the key since", _check_since),
+]

@@ -1,0 +1,177 @@
+"""Sessions: each nonce serves once, in every process; sessions end by time and by number, and never come back."""
+
+import multiprocessing
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hsm import shared
+from hsm.shared import Generations, Sessions
+from strongroom.protocol.encoding import b64u
+from strongroom.protocol.errors import Refused
+from tests.support.refusals import refused
+
+SIGNER = "s" * 43
+
+
+class Clock:
+    """Monotonic time that a test can advance."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(shared, "time", made)
+    return made
+
+
+def nonce(number: int) -> str:
+    return f"nonce-number-{number:08}"
+
+
+def test_a_nonce_serves_once_for_each_signer() -> None:
+    sessions = Sessions(slots=64)
+    current = sessions.current()
+    sessions.use(current, SIGNER, nonce(1))
+    with refused("instruction-replayed"):
+        sessions.use(current, SIGNER, nonce(1))
+    sessions.use(current, "t" * 43, nonce(1))
+    sessions.use(current, SIGNER, nonce(2))
+
+
+@pytest.mark.parametrize("session", ["", "AAAA", b64u(bytes(16)), b64u(b"x" * 16), "not base64!"])
+def test_another_session_is_stale(session: str) -> None:
+    with refused("session-stale"):
+        Sessions(slots=64).use(session, SIGNER, nonce(1))
+
+
+def test_there_is_no_session_before_the_first(clock: Clock) -> None:
+    sessions = Sessions(slots=64)
+    for _ in range(3):
+        with refused("session-stale"):
+            sessions.use(b64u(bytes(16)), SIGNER, nonce(1))
+        clock.ahead += 3 * Sessions.LIFETIME
+
+
+@pytest.mark.parametrize("bad", ["", "n" * 15, "n" * 129])
+def test_a_nonce_has_a_length(bad: str) -> None:
+    sessions = Sessions(slots=64)
+    with refused("instruction-mismatch"):
+        sessions.use(sessions.current(), SIGNER, bad)
+
+
+def test_the_session_before_is_accepted_once_more_and_remembers_its_nonces(clock: Clock) -> None:
+    sessions = Sessions(slots=64)
+    first = sessions.current()
+    sessions.use(first, SIGNER, nonce(1))
+    clock.ahead += Sessions.LIFETIME + 1
+    second = sessions.current()
+    assert second != first
+    with refused("instruction-replayed"):
+        sessions.use(first, SIGNER, nonce(1))
+    sessions.use(first, SIGNER, nonce(2))
+    sessions.use(second, SIGNER, nonce(2))
+    clock.ahead += Sessions.LIFETIME + 1
+    assert sessions.current() not in {first, second}
+    with refused("session-stale"):
+        sessions.use(first, SIGNER, nonce(3))
+    with refused("instruction-replayed"):
+        sessions.use(second, SIGNER, nonce(2))
+
+
+def test_an_instruction_held_back_on_an_idle_device_is_stale_after_twice_the_time(clock: Clock) -> None:
+    sessions = Sessions(slots=64)
+    first = sessions.current()
+    clock.ahead += 2 * Sessions.LIFETIME + 1
+    with refused("session-stale"):
+        sessions.use(first, SIGNER, nonce(1))
+    sessions.use(sessions.current(), SIGNER, nonce(1))
+
+
+def test_a_crowded_session_ends_early_and_no_table_ever_runs_full() -> None:
+    sessions, seen, kept = Sessions(slots=32), set(), []
+    for number in range(500):
+        session = sessions.current() if number % 3 else (kept[-1][0] if kept else sessions.current())
+        try:
+            sessions.use(session, SIGNER, nonce(number))
+        except Refused as error:
+            assert error.code == "session-stale"  # noqa: PT017
+            continue
+        kept.append((session, number))
+        seen.add(session)
+        with refused("instruction-replayed", "session-stale"):
+            sessions.use(session, SIGNER, nonce(number))
+    assert len(seen) > 20
+    # Whatever was used is never accepted again.
+    for session, number in kept:
+        with refused("instruction-replayed", "session-stale"):
+            sessions.use(session, SIGNER, nonce(number))
+
+
+def test_of_many_processes_one_uses_a_nonce() -> None:
+    sessions = Sessions(slots=4096)
+    current = sessions.current()
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+
+    def race() -> None:
+        won = 0
+        for number in range(300):
+            try:
+                sessions.use(current, SIGNER, nonce(number))
+                won += 1
+            except Refused as error:
+                if error.code != "instruction-replayed":
+                    won = -10_000
+        results.put(won)
+
+    racers = [context.Process(target=race) for _ in range(3)]
+    for racer in racers:
+        racer.start()
+    won = [results.get(timeout=30) for _ in racers]
+    for racer in racers:
+        racer.join()
+    assert sum(won) == 300
+
+
+def test_a_process_killed_with_the_lock_in_hand_blocks_nobody() -> None:
+    sessions = Sessions(slots=64)
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+
+    def hold() -> None:
+        with sessions._locked():
+            ready.set()
+            time.sleep(60)
+
+    holder = context.Process(target=hold)
+    holder.start()
+    assert ready.wait(10)
+    holder.kill()
+    holder.join()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(sessions.current).result(timeout=10)
+
+
+def test_a_generation_moves_and_never_returns() -> None:
+    generations, seen = Generations(), set()
+    for _ in range(1000):
+        seen.add(generations.of("partitions/p"))
+        generations.moved("partitions/p")
+    assert len(seen) == 1000
+
+
+def test_a_generation_moved_in_another_process_is_seen_here() -> None:
+    generations = Generations()
+    before = generations.of("partitions/p")
+    child = multiprocessing.get_context("fork").Process(target=generations.moved, args=("partitions/p",))
+    child.start()
+    child.join()
+    assert generations.of("partitions/p") != before
