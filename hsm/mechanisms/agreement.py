@@ -1,8 +1,5 @@
 """Key agreement with HKDF inside: the agreed secret itself is never given out."""
 
-# The library declares its keys as abstract classes, and they are what is looked for here.
-# mypy: disable-error-code="type-abstract"
-
 from collections.abc import Callable
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,7 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hsm.material import Key
-from hsm.mechanisms.kinds import Prepared, private
+from hsm.mechanisms.kinds import Prepared
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
@@ -36,10 +33,10 @@ def _make_derive(key: Key, parameters: Parameters) -> Prepared:
 def _agree(key: Key, payload: bytes) -> bytes:
     try:
         peer = load_der_public_key(payload)
-        if isinstance(peer, X25519PublicKey):
-            return private(key, X25519PrivateKey).exchange(peer)
-        if isinstance(peer, ec.EllipticCurvePublicKey):
-            return private(key, ec.EllipticCurvePrivateKey).exchange(ec.ECDH(), peer)
+        if isinstance(peer, X25519PublicKey) and isinstance(key, X25519PrivateKey):
+            return key.exchange(peer)
+        if isinstance(peer, ec.EllipticCurvePublicKey) and isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.exchange(ec.ECDH(), peer)
     except (ValueError, UnsupportedAlgorithm):
         pass
     raise Refused("payload-invalid", "not a public key that this key can agree with")

@@ -9,12 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.mechanisms import Mechanism, Usage
 
 MAX_PAYLOAD = 1024 * 1024
 MAX_ITEMS = 10_000
 MAX_BATCH = 6 * 1024 * 1024
 """Bytes of all parts of a batch together: what fits into a frame, with room for what the results add."""
+_ML_DSA_SIGNATURE = 3309
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -66,6 +67,30 @@ class Instruction(jws.Statement, frozen=True, kw_only=True):
     device: str = ""
     nonce: str
     session: str
+
+
+def check_batch(items: list[Item]) -> None:
+    """Raise `Refused` for a batch that is empty (`malformed`), or has too many items or bytes (`batch-too-large`)."""
+    if not items:
+        raise Refused("malformed", "a batch without items")
+    if len(items) > MAX_ITEMS:
+        raise Refused("batch-too-large", f"a batch has at most {MAX_ITEMS} items")
+    if sum(map(item_bytes, items)) > MAX_BATCH:
+        raise Refused("batch-too-large", f"a batch has at most {MAX_BATCH} bytes")
+
+
+def item_bytes(item: Item) -> int:
+    """What an item counts for in `MAX_BATCH`."""
+    return len(item.payload) + len(item.signature) + len(item.aad)
+
+
+def most_items(operation: str, mechanism: str, length: int) -> int:
+    """How many items a batch may have for its results to fit into a frame, where these do not grow with payloads."""
+    if operation == Usage.DERIVE:
+        return min(MAX_ITEMS, MAX_BATCH // max(length, 32))
+    if operation == Usage.SIGN and mechanism == Mechanism.ML_DSA_65:
+        return MAX_BATCH // _ML_DSA_SIGNATURE
+    return MAX_ITEMS
 
 
 def batch_digest(items: list[Item]) -> str:

@@ -68,11 +68,15 @@ class Mechanism(StrEnum):
 
 
 class Row(NamedTuple):
-    """One mechanism: its source, the key types that it fits, and the operations that it offers."""
+    """One mechanism: its source, the key types that it fits, the operations that it offers, and its parameters.
+
+    Verify takes a `signature` and translate its `target…` with every mechanism, so that these are not listed.
+    """
 
     source: str
     key_types: frozenset[KeyType]
     operations: frozenset[Usage]
+    parameters: frozenset[str] = frozenset()
 
 
 AES = frozenset({KeyType.AES_128, KeyType.AES_192, KeyType.AES_256})
@@ -88,36 +92,41 @@ _MACS = frozenset({Usage.HASH, Usage.VERIFY})
 _CIPHERS = frozenset({Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE})
 _WRAPS = frozenset({Usage.WRAP, Usage.UNWRAP})
 _DIGEST = frozenset({Usage.HASH})
+_PREHASHED = frozenset({"prehashed"})
+_ECDSA = frozenset({"prehashed", "format"})
+_AAD = frozenset({"aad"})
 
 # In the order of preference: where a request names no mechanism, the first that fits is taken.
 REGISTRY: dict[Mechanism, Row] = {
-    Mechanism.RSA_PSS_SHA256: Row("RFC 8017 §8.1, salt of 32 bytes, MGF1 with SHA-256", _RSA, _SIGNATURES),
-    Mechanism.RSA_PSS_SHA384: Row("RFC 8017 §8.1, salt of 48 bytes, MGF1 with SHA-384", _RSA, _SIGNATURES),
-    Mechanism.RSA_PSS_SHA512: Row("RFC 8017 §8.1, salt of 64 bytes, MGF1 with SHA-512", _RSA, _SIGNATURES),
-    Mechanism.RSA_PKCS1_SHA256: Row("RFC 8017 §8.2", _RSA, _SIGNATURES),
-    Mechanism.RSA_PKCS1_SHA384: Row("RFC 8017 §8.2", _RSA, _SIGNATURES),
-    Mechanism.RSA_PKCS1_SHA512: Row("RFC 8017 §8.2", _RSA, _SIGNATURES),
-    Mechanism.ECDSA_SHA256: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES),
-    Mechanism.ECDSA_SHA384: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES),
-    Mechanism.ECDSA_SHA512: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES),
+    Mechanism.RSA_PSS_SHA256: Row("RFC 8017 §8.1, salt of 32 bytes, MGF1 with SHA-256", _RSA, _SIGNATURES, _PREHASHED),
+    Mechanism.RSA_PSS_SHA384: Row("RFC 8017 §8.1, salt of 48 bytes, MGF1 with SHA-384", _RSA, _SIGNATURES, _PREHASHED),
+    Mechanism.RSA_PSS_SHA512: Row("RFC 8017 §8.1, salt of 64 bytes, MGF1 with SHA-512", _RSA, _SIGNATURES, _PREHASHED),
+    Mechanism.RSA_PKCS1_SHA256: Row("RFC 8017 §8.2", _RSA, _SIGNATURES, _PREHASHED),
+    Mechanism.RSA_PKCS1_SHA384: Row("RFC 8017 §8.2", _RSA, _SIGNATURES, _PREHASHED),
+    Mechanism.RSA_PKCS1_SHA512: Row("RFC 8017 §8.2", _RSA, _SIGNATURES, _PREHASHED),
+    Mechanism.ECDSA_SHA256: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES, _ECDSA),
+    Mechanism.ECDSA_SHA384: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES, _ECDSA),
+    Mechanism.ECDSA_SHA512: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES, _ECDSA),
     Mechanism.ED25519: Row("RFC 8032, over the message itself", frozenset({KeyType.ED25519}), _SIGNATURES),
     Mechanism.ML_DSA_65: Row("FIPS 204, over the message itself", frozenset({KeyType.ML_DSA_65}), _SIGNATURES),
-    Mechanism.AES_GCM: Row("SP 800-38D, nonce made inside, nonce ‖ ciphertext ‖ tag", AES, _CIPHERS),
+    Mechanism.AES_GCM: Row("SP 800-38D, nonce made inside, nonce ‖ ciphertext ‖ tag", AES, _CIPHERS, _AAD),
     Mechanism.AES_GCM_SIV: Row(
         "RFC 8452, nonce made inside, nonce ‖ ciphertext ‖ tag",
         frozenset({KeyType.AES_128, KeyType.AES_256}),
         _CIPHERS,
+        _AAD,
     ),
     Mechanism.CHACHA20_POLY1305: Row(
-        "RFC 8439, nonce made inside, nonce ‖ ciphertext ‖ tag", frozenset({KeyType.CHACHA20}), _CIPHERS
+        "RFC 8439, nonce made inside, nonce ‖ ciphertext ‖ tag", frozenset({KeyType.CHACHA20}), _CIPHERS, _AAD
     ),
-    Mechanism.RSA_OAEP_SHA256: Row("RFC 8017 §7.1, MGF1 with SHA-256; `aad` is the label", _RSA, _CIPHERS),
-    Mechanism.RSA_OAEP_SHA384: Row("RFC 8017 §7.1, MGF1 with SHA-384; `aad` is the label", _RSA, _CIPHERS),
-    Mechanism.RSA_OAEP_SHA512: Row("RFC 8017 §7.1, MGF1 with SHA-512; `aad` is the label", _RSA, _CIPHERS),
+    Mechanism.RSA_OAEP_SHA256: Row("RFC 8017 §7.1, MGF1 with SHA-256; `aad` is the label", _RSA, _CIPHERS, _AAD),
+    Mechanism.RSA_OAEP_SHA384: Row("RFC 8017 §7.1, MGF1 with SHA-384; `aad` is the label", _RSA, _CIPHERS, _AAD),
+    Mechanism.RSA_OAEP_SHA512: Row("RFC 8017 §7.1, MGF1 with SHA-512; `aad` is the label", _RSA, _CIPHERS, _AAD),
     Mechanism.RSA_OAEP_SHA1: Row(
         "RFC 8017 §7.1, MGF1 with SHA-1: only to read what others wrote",
         _RSA,
         frozenset({Usage.DECRYPT, Usage.TRANSLATE}),
+        _AAD,
     ),
     Mechanism.AES_KWP: Row("SP 800-38F, RFC 5649", AES, _WRAPS),
     Mechanism.HMAC_SHA256: Row("RFC 2104, FIPS 198-1", frozenset({KeyType.AES_256, KeyType.HMAC}), _MACS),
@@ -135,6 +144,7 @@ REGISTRY: dict[Mechanism, Row] = {
         "`length` bytes (32)",
         EC | {KeyType.X25519},
         frozenset({Usage.DERIVE}),
+        frozenset({"aad", "salt", "length"}),
     ),
 }
 

@@ -20,7 +20,7 @@ from tests.support.hardware import nonce, now
 if TYPE_CHECKING:
     from tests.support.sealed import SealedDevice
 
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
 
 
 class Customer:
