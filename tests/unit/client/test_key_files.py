@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA87PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -36,9 +37,14 @@ PAIRS: list[tuple[Any, KeyType]] = [
     (P256, KeyType.EC_P256),
     (ec.generate_private_key(ec.SECP384R1()), KeyType.EC_P384),
     (ec.generate_private_key(ec.SECP521R1()), KeyType.EC_P521),
+    (ec.generate_private_key(ec.SECP256K1()), KeyType.EC_SECP256K1),
     (Ed25519PrivateKey.generate(), KeyType.ED25519),
+    (MLDSA65PrivateKey.generate(), KeyType.ML_DSA_65),
     (X25519PrivateKey.generate(), KeyType.X25519),
 ]
+OPENSSH = [one for one in PAIRS if one[1] not in {KeyType.EC_SECP256K1, KeyType.ML_DSA_65, KeyType.X25519}]
+"""Those that have a form there."""
+JWK = [one for one in PAIRS if one[1] is not KeyType.ML_DSA_65]
 pair = pytest.mark.parametrize(("key", "key_type"), PAIRS, ids=[key_type for _, key_type in PAIRS])
 
 
@@ -96,13 +102,13 @@ def test_pkcs8_is_read(key: Any, key_type: KeyType, encoding: Encoding, protecti
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
-@pytest.mark.parametrize(("key", "key_type"), PAIRS[:4], ids=[key_type for _, key_type in PAIRS[:4]])
+@pytest.mark.parametrize(("key", "key_type"), PAIRS[:5], ids=[key_type for _, key_type in PAIRS[:5]])
 def test_pkcs1_and_sec1_are_normalised_to_pkcs8(key: Any, key_type: KeyType, encoding: Encoding) -> None:
     is_the_key(read_material(key.private_bytes(encoding, PrivateFormat.TraditionalOpenSSL, PLAIN)), key, key_type)
 
 
 @pytest.mark.parametrize("protection", [PLAIN, LOCKED], ids=["plain", "locked"])
-@pytest.mark.parametrize(("key", "key_type"), PAIRS[:5], ids=[key_type for _, key_type in PAIRS[:5]])
+@pytest.mark.parametrize(("key", "key_type"), OPENSSH, ids=[key_type for _, key_type in OPENSSH])
 def test_openssh_keys_are_read(key: Any, key_type: KeyType, protection: Any) -> None:
     data = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, protection)
     assert needs_passphrase(data) is (protection is LOCKED)
@@ -123,7 +129,7 @@ def okp(key: Any) -> dict[str, str]:
     return {"kty": "OKP", "crv": type(key).__name__.removesuffix("PrivateKey")} | halves
 
 
-@pair
+@pytest.mark.parametrize(("key", "key_type"), JWK, ids=[key_type for _, key_type in JWK])
 def test_jwks_are_read(key: Any, key_type: KeyType) -> None:
     if "25519" in key_type:
         jwk = okp(key)
@@ -211,6 +217,8 @@ def test_a_public_key_where_a_private_one_is_needed_is_refused_with_what_it_woul
         (b"0F" * 24, KeyType.AES_192, None, KeyType.AES_192, 24),
         (b"00" * 32, KeyType.AES_256, None, KeyType.AES_256, 32),
         (b"00" * 16, KeyType.AES_256, "raw", KeyType.AES_256, 32),
+        (bytes(range(32)), KeyType.CHACHA20, None, KeyType.CHACHA20, 32),
+        (b"ab" * 32, KeyType.CHACHA20, "hex", KeyType.CHACHA20, 32),
         (bytes(range(20)), KeyType.HMAC, None, KeyType.HMAC, 20),
         (b"ab" * 32, KeyType.HMAC, "hex", KeyType.HMAC, 32),
         (b"ab" * 32, KeyType.HMAC, "raw", KeyType.HMAC, 64),
@@ -262,7 +270,9 @@ ALTERED = rsa.RSAPrivateNumbers(
         (bytes(15), KeyType.HMAC, "key-weak", "16 to 1024"),
         (b"00" * 20, None, "key-unparsable", "name the key's --type"),
         (pkcs8(P256), KeyType.RSA, "key-unparsable", "of type EC-P256, not RSA"),
-        (pkcs8(ec.generate_private_key(ec.SECP256K1())), None, "key-unparsable", "curve secp256k1"),
+        (bytes(16), KeyType.CHACHA20, "key-unparsable", "has 32 bytes, not 16"),
+        (bytes(32) + b"\n", KeyType.CHACHA20, "key-unparsable", "followed by a line feed"),
+        (pkcs8(MLDSA87PrivateKey.generate()), None, "key-unparsable", "of the kind MLDSA87; accepted are"),
         (pkcs8(ec.generate_private_key(ec.BrainpoolP256R1())), None, "key-unparsable", "curve brainpoolP256r1"),
         (pkcs8(ed448.Ed448PrivateKey.generate()), None, "key-unparsable", "of the kind Ed448; accepted are"),
         (pkcs8(dsa.generate_private_key(2048)), None, "key-unparsable", "of the kind DSA; accepted are"),
