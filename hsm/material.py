@@ -7,9 +7,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -18,32 +19,37 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.mechanisms import AES, KeyType
 from strongroom.protocol.terms import Terms
 
 RSA_BITS = range(2048, 4097)
 HMAC_BYTES = range(16, 1025)
-_AES_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32}
-_CURVES = {KeyType.EC_P256: ec.SECP256R1, KeyType.EC_P384: ec.SECP384R1, KeyType.EC_P521: ec.SECP521R1}
+_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32, KeyType.CHACHA20: 32}
+_CURVES = {
+    KeyType.EC_P256: ec.SECP256R1,
+    KeyType.EC_P384: ec.SECP384R1,
+    KeyType.EC_P521: ec.SECP521R1,
+    KeyType.EC_SECP256K1: ec.SECP256K1,
+}
 _PROBE = b"strongroom self-test"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A symmetric key ready for use; `raw` never leaves this process. A key for HMAC has no `aead`."""
+    """A symmetric key ready for use; `raw` never leaves this process."""
 
     raw: bytes
-    aead: AESGCM | None
+    key_type: KeyType
 
     def __repr__(self) -> str:
         return "Secret(…)"
 
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | X25519PublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey | MLDSA65PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | X25519PublicKey | MLDSA65PublicKey
 Key = PrivateKey | PublicKey | Secret
-_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, Ed25519PrivateKey, X25519PrivateKey)
-_PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, Ed25519PublicKey, X25519PublicKey)
+_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, Ed25519PrivateKey, X25519PrivateKey, MLDSA65PrivateKey)
+_PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, Ed25519PublicKey, X25519PublicKey, MLDSA65PublicKey)
 
 
 def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
@@ -53,14 +59,14 @@ def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
     RSA can be left out. Raises `Refused("key-unparsable" | "key-weak" | "key-self-test-failed")`, which say nothing of
     the bytes.
     """
-    if terms.key_type in _AES_BYTES:
-        if len(material) != _AES_BYTES[terms.key_type]:
-            raise Refused("key-unparsable", f"an {terms.key_type} key has {_AES_BYTES[terms.key_type]} bytes")
-        return Secret(material, AESGCM(material))
+    if terms.key_type in _BYTES:
+        if len(material) != _BYTES[terms.key_type]:
+            raise Refused("key-unparsable", f"an {terms.key_type} key has {_BYTES[terms.key_type]} bytes")
+        return Secret(material, terms.key_type)
     if terms.key_type is KeyType.HMAC:
         if len(material) not in HMAC_BYTES:
             raise Refused("key-weak", "an HMAC key has 16 to 1024 bytes")
-        return Secret(material, None)
+        return Secret(material, terms.key_type)
     if terms.material == "secret":
         material = _without_filling(material)
     key = _load_pair(material, public=terms.material == "public")
@@ -111,6 +117,7 @@ def _check_type(key: Key, key_type: KeyType) -> None:
     elif not (
         (isinstance(public, Ed25519PublicKey) and key_type is KeyType.ED25519)
         or (isinstance(public, X25519PublicKey) and key_type is KeyType.X25519)
+        or (isinstance(public, MLDSA65PublicKey) and key_type is KeyType.ML_DSA_65)
     ):
         raise Refused("key-unparsable", f"not a key of type {key_type}")
 
@@ -140,13 +147,16 @@ def self_test(key: Key) -> None:
             other = X25519PrivateKey.generate()
             if key.exchange(other.public_key()) != other.exchange(key.public_key()):
                 raise ValueError
-        elif isinstance(key, Secret) and key.aead is not None:
-            _test_cipher(key.aead)
+        elif isinstance(key, MLDSA65PrivateKey):
+            key.public_key().verify(key.sign(_PROBE), _PROBE)
+        elif isinstance(key, Secret) and key.key_type is not KeyType.HMAC:
+            _test_cipher(key)
     except (InvalidSignature, ValueError):
         raise Refused("key-self-test-failed") from None
 
 
-def _test_cipher(aead: AESGCM) -> None:
+def _test_cipher(key: Secret) -> None:
+    aead = ChaCha20Poly1305(key.raw) if key.key_type is KeyType.CHACHA20 else AESGCM(key.raw)
     if aead.decrypt(bytes(12), aead.encrypt(bytes(12), _PROBE, None), None) != _PROBE:
         raise ValueError
 
@@ -168,7 +178,7 @@ def check_value(key: Key) -> str:
     cipher's of its SHA-1; else empty."""
     if not isinstance(key, Secret):
         return ""
-    if key.aead is None:
+    if key.key_type not in AES:
         return hashlib.sha1(key.raw, usedforsecurity=False).digest()[:3].hex()
     # One block of zeros under ECB is what the standard defines; nothing of a customer's is encrypted this way.
     encryptor = Cipher(algorithms.AES(key.raw), modes.ECB()).encryptor()  # noqa: S305

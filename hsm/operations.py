@@ -1,65 +1,46 @@
 """An operation, from request to answer: the worker's main path. Every refusal inside a partition is on record too."""
 
 import time
-from collections import OrderedDict
-from typing import Generic, TypeVar
+from dataclasses import dataclass
 
 from hsm import records as r
 from hsm.access import Access
 from hsm.faults import log_fault
 from hsm.lanes import Lane
-from hsm.material import Key, load
-from hsm.mechanisms import perform
+from hsm.loaded_keys import LoadedKey, LoadedKeys
+from hsm.mechanisms import Prepared
 from hsm.records import Records
 from hsm.shared import Sessions
 from strongroom.protocol import jws
 from strongroom.protocol.commands import OperationReply, OperationRequest, refusal
-from strongroom.protocol.encoding import digest
+from strongroom.protocol.encoding import digest, from_b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Instruction, Parameters, check_instruction
+from strongroom.protocol.instructions import (
+    MAX_PAYLOAD,
+    Instruction,
+    Item,
+    Parameters,
+    check_batch,
+    check_instruction,
+    most_items,
+)
 from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism, fits
-from strongroom.protocol.terms import ANY_TARGET, Terms, read_terms
+from strongroom.protocol.terms import ANY_TARGET
 
-T = TypeVar("T")
 MAX_INSTRUCTION = 16 * 1024
-GCM_LIMIT = 2**32
-GCM_BLOCK = 2**16
+NONCE_LIMIT = 2**32
+NONCE_BLOCK = 2**16
+_RANDOM_NONCES = frozenset({Mechanism.AES_GCM, Mechanism.CHACHA20_POLY1305})
 
 
-class LoadedKey:
-    """A key ready for use, with its terms."""
+@dataclass(slots=True)
+class Asked:
+    """What a request asks for, as far as it is known: for the entry in the log, whatever becomes of it."""
 
-    def __init__(self, key_id: str, stored: r.StoredKey) -> None:
-        self.key_id = key_id
-        self.name = stored.name
-        self.version = stored.version
-        self.terms: Terms = read_terms(stored.terms)
-        self.destroyed = stored.destroyed
-        self.key: Key | None = None if stored.destroyed else load(self.terms, stored.material, checked=True)
-        self.encryptions_left = 0
-
-
-class Cache(Generic[T]):
-    """The most recently used values by record path, each good while its record's generation has not moved."""
-
-    def __init__(self, records: Records, size: int) -> None:
-        self._records = records
-        self._size = size
-        self._values: OrderedDict[str, tuple[int, T]] = OrderedDict()
-
-    def get(self, path: str) -> T | None:
-        found = self._values.get(path)
-        if found is None or found[0] != self._records.generations.of(path):
-            return None
-        self._values.move_to_end(path)
-        return found[1]
-
-    def put(self, path: str, generation: int, value: T) -> T:
-        """`generation` is what it was *before* the record was read, so that a change meanwhile is not missed."""
-        self._values[path] = (generation, value)
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-        return value
+    principal: str
+    mechanism: str
+    parameters: Parameters
+    target: LoadedKey | None = None
 
 
 class Operator:
@@ -71,47 +52,21 @@ class Operator:
         self._lane = lane
         self._device = device
         self._epoch = epoch
-        self._keys: Cache[LoadedKey] = Cache(records, 10_000)
-        self._named: Cache[r.NamedKey] = Cache(records, 10_000)
-        self._access: Cache[Access] = Cache(records, 1_000)
+        self._loaded = LoadedKeys(records)
 
     def operate(self, request: OperationRequest) -> OperationReply:
         """Answer one request; the record of it is written before the answer is returned."""
         now = int(time.time())
-        principal, mechanism, target = request.principal, request.mechanism, None
         try:
             # 1. The device can keep its log, the partition exists, and what is asked has a bearable shape.
             self._lane.check_writable()
             _check_shape(request)
-            access = self._find_access(request.partition)
+            access = self._loaded.access(request.partition)
         except Refused as error:
             return OperationReply(**refusal(error))
+        asked = Asked(request.principal, request.mechanism, request.parameters)
         try:
-            # 2. Who asks: the device that signed the instruction, or the API client that the portal names.
-            if request.instruction:
-                principal = f"device:{jws.signer(request.instruction)}"
-                instruction = self._check_instruction(request, access)
-                mechanism, version, parameters = instruction.mechanism, instruction.version, instruction.parameters
-            else:
-                version, parameters = request.version, request.parameters
-                if not principal.startswith("client:"):
-                    raise Refused("access-denied", "only a signature makes a device a principal")
-                access.check(principal, request.operation)
-            # 3. The key in the version that is wanted, and for translate the key it goes to.
-            key = self._find_key(request.partition, request.key, version)
-            if request.operation == Usage.TRANSLATE:
-                target = self._find_key(request.partition, parameters.target, 0)
-            # 4. The terms of the key (and of the target) permit it, now, in this way.
-            for one in (key, target) if target else (key,):
-                if one.terms.authorisation == "signed" and not request.instruction:
-                    raise Refused("signed-instruction-required")
-                if one.destroyed or one.terms.state_at(now) != "active":
-                    raise Refused("key-not-active", "destroyed" if one.destroyed else one.terms.state_at(now))
-            mechanism = mechanism or _default(key, request.operation)
-            _check_terms(key, request.operation, mechanism)
-            # 5. The operation itself.
-            result = self._perform(request, key, target, Mechanism(mechanism), parameters)
-            reply = OperationReply(result=result, key=key.key_id, version=key.version, mechanism=mechanism)
+            reply = self._answer(request, access, asked, now)
         except Refused as error:
             session = self._sessions.current() if error.code == "session-stale" else ""
             reply = OperationReply(**refusal(error), session=session)
@@ -120,28 +75,62 @@ class Operator:
             reply = OperationReply(**refusal(Refused("internal")))
         # 6. On record before it is answered.
         try:
-            self._lane.append(
-                request.partition,
-                epoch=self._epoch,
-                time=now,
-                event=f"key:{request.operation}",
-                result=reply.code or "ok",
-                principal=principal,
-                key=request.key,
-                mechanism=mechanism,
-                digest=digest(request.instruction.encode()) if request.instruction else "",
-                details={"target": target.key_id} if target else {},
-            )
+            self._record(request, asked, reply, now)
         except Refused as error:
             return OperationReply(**refusal(error))
         return reply
+
+    def _answer(self, request: OperationRequest, access: Access, asked: Asked, now: int) -> OperationReply:
+        operation = Usage(request.operation)
+        # 2. Who asks: the device that signed the instruction, or the API client that the portal names.
+        version = request.version
+        if request.instruction:
+            asked.principal = f"device:{jws.signer(request.instruction)}"
+            instruction = self._check_instruction(request, access)
+            version, asked.mechanism = instruction.version, instruction.mechanism
+            asked.parameters = instruction.parameters
+        elif not request.principal.startswith("client:"):
+            raise Refused("access-denied", "only a signature makes a device a principal")
+        else:
+            access.check(request.principal, request.operation)
+        # 3. The key in the version that is wanted, and for translate the key it goes to.
+        key = self._loaded.key(request.partition, request.key, version)
+        if operation is Usage.TRANSLATE:
+            asked.target = self._loaded.key(request.partition, asked.parameters.target, 0)
+        # 4. The terms of the key (and of the target) permit it, now, in this way.
+        for one in (key, asked.target) if asked.target else (key,):
+            if one.terms.authorisation == "signed" and not request.instruction:
+                raise Refused("signed-instruction-required")
+            if one.destroyed or one.terms.state_at(now) != "active":
+                raise Refused("key-not-active", "destroyed" if one.destroyed else one.terms.state_at(now))
+        asked.mechanism = asked.mechanism or _default(key, operation)
+        _check_terms(key, operation, asked.mechanism)
+        # 5. The operation itself, on the one payload or on each item.
+        run = self._prepare(request, key, asked)
+        aad = from_b64u(asked.parameters.aad)
+        result = b""
+        results: list[bytes] = []
+        errors: dict[int, tuple[str, str]] = {}
+        if request.items is None:
+            result = run(request.payload, from_b64u(asked.parameters.signature), aad)
+        else:
+            _check_results_fit(len(request.items), operation, asked)
+            results, errors = _run_batch(run, request.items, aad)
+        return OperationReply(
+            result=result,
+            key=key.key_id,
+            version=key.version,
+            mechanism=asked.mechanism,
+            results=results,
+            errors=errors,
+        )
 
     def _check_instruction(self, request: OperationRequest, access: Access) -> Instruction:
         signer = access.device(jws.signer(request.instruction), request.operation)
         instruction = check_instruction(
             request.instruction,
             signer.public_key(),
-            payload=request.payload,
+            payload=request.payload if request.items is None else request.items,
             partition=request.partition,
             key_id=request.key,
             operation=request.operation,
@@ -150,94 +139,117 @@ class Operator:
         self._sessions.use(instruction.session, signer.fingerprint, instruction.nonce)
         return instruction
 
-    def _perform(
-        self,
-        request: OperationRequest,
-        key: LoadedKey,
-        target: LoadedKey | None,
-        mechanism: Mechanism,
-        given: Parameters,
-    ) -> bytes:
+    def _prepare(self, request: OperationRequest, key: LoadedKey, asked: Asked) -> Prepared:
         operation = Usage(request.operation)
+        if asked.target is not None:
+            return self._prepare_translate(request, key, asked, asked.target)
         if operation is Usage.ENCRYPT:
-            self._count_encryption(request.partition, key, mechanism)
-        if target is None:
-            return perform(operation, mechanism, _usable(key), request.payload, given)
-        # Translate: open under the one key, seal under the other; the clear payload stays in this function.
+            self._count_nonces(request, key, asked.mechanism)
+        return key.prepared(operation, asked.mechanism, asked.parameters)
+
+    def _prepare_translate(
+        self, request: OperationRequest, key: LoadedKey, asked: Asked, target: LoadedKey
+    ) -> Prepared:
+        """Open under the one key, seal under the other; the clear payload stays in this function."""
         if not {ANY_TARGET, target.key_id, target.name} & set(key.terms.translate_to):
             raise Refused("translate-not-permitted")
-        target_mechanism = given.target_mechanism or _default(target, Usage.ENCRYPT)
+        target_mechanism = asked.parameters.target_mechanism or _default(target, Usage.ENCRYPT)
         _check_terms(target, Usage.ENCRYPT, target_mechanism)
-        self._count_encryption(request.partition, target, Mechanism(target_mechanism))
-        clear = perform(Usage.DECRYPT, mechanism, _usable(key), request.payload, Parameters(aad=given.aad))
-        outward = Parameters(aad=given.target_aad)
-        return perform(Usage.ENCRYPT, Mechanism(target_mechanism), _usable(target), clear, outward)
+        self._count_nonces(request, target, target_mechanism)
+        decrypt = key.prepared(Usage.DECRYPT, asked.mechanism, Parameters())
+        encrypt = target.prepared(Usage.ENCRYPT, target_mechanism, Parameters())
+        outward = from_b64u(asked.parameters.target_aad)
+        return lambda payload, _signature, aad: encrypt(decrypt(payload, b"", aad), b"", outward)
 
-    def _count_encryption(self, partition: str, key: LoadedKey, mechanism: Mechanism) -> None:
+    def _count_nonces(self, request: OperationRequest, key: LoadedKey, mechanism: str) -> None:
         """Stay below 2³² encryptions under random nonces (SP 800-38D §8.3), reserved in blocks across workers."""
-        if mechanism is not Mechanism.AES_GCM:
+        if mechanism not in _RANDOM_NONCES:
             return
-        if key.encryptions_left == 0:
-            path = f"partitions/{partition}/uses/{key.key_id}/{key.version}"
+        count = 1 if request.items is None else len(request.items)
+        if key.encryptions_left < count:
+            path = f"partitions/{request.partition}/uses/{key.key_id}/{key.version}"
             with self._records.transaction() as changes:
                 uses = self._records.get(path, r.Uses) or r.Uses(0)
-                if uses.reserved + GCM_BLOCK > GCM_LIMIT:
-                    raise Refused("key-not-active", "this key has encrypted as often as AES-GCM allows; rotate it")
-                changes.put(path, r.Uses(uses.reserved + GCM_BLOCK))
-            key.encryptions_left = GCM_BLOCK
-        key.encryptions_left -= 1
+                if uses.reserved + NONCE_BLOCK > NONCE_LIMIT:
+                    raise Refused("key-not-active", "this key has encrypted as often as its cipher allows; rotate it")
+                changes.put(path, r.Uses(uses.reserved + NONCE_BLOCK))
+            key.encryptions_left = NONCE_BLOCK
+        key.encryptions_left -= count
 
-    def _find_access(self, partition: str) -> Access:
-        path = f"partitions/{partition}"
-        found = self._access.get(path)
-        if found is None:
-            generation = self._records.generations.of(path)
-            found = self._access.put(path, generation, Access(self._records.need(path, r.Partition)))
-        return found
-
-    def _find_key(self, partition: str, key_id: str, version: int) -> LoadedKey:
-        """The key in `version`, or in its newest where that is 0. Raises `Refused("not-found")`."""
-        path = f"partitions/{partition}/keys/{key_id}"
-        if not version:
-            named = self._named.get(path)
-            if named is None:
-                generation = self._records.generations.of(path)
-                named = self._named.put(path, generation, self._records.need(path, r.NamedKey))
-            version = named.current
-        path = f"{path}/{version}"
-        found = self._keys.get(path)
-        if found is None:
-            generation = self._records.generations.of(path)
-            found = self._keys.put(path, generation, LoadedKey(key_id, self._records.need(path, r.StoredKey)))
-        return found
+    def _record(self, request: OperationRequest, asked: Asked, reply: OperationReply, now: int) -> None:
+        details: dict[str, str | int] = {}
+        if asked.target is not None:
+            details["target"] = asked.target.key_id
+        if request.items is not None:
+            details["items"] = len(request.items)
+            details["failed"] = len(reply.errors)
+        self._lane.append(
+            request.partition,
+            epoch=self._epoch,
+            time=now,
+            event=f"key:{request.operation}",
+            result=reply.code or "ok",
+            principal=asked.principal,
+            key=request.key,
+            mechanism=asked.mechanism,
+            digest=digest(request.instruction.encode()) if request.instruction else "",
+            details=details,
+        )
 
 
-def _usable(key: LoadedKey) -> Key:
-    if key.key is None:
-        raise Refused("key-not-active", "destroyed")
-    return key.key
+def _run_batch(run: Prepared, items: list[Item], aad: bytes) -> tuple[list[bytes], dict[int, tuple[str, str]]]:
+    """Each item's result in order; an item that is refused has its place in the errors and harms no other."""
+    results: list[bytes] = []
+    errors: dict[int, tuple[str, str]] = {}
+    add = results.append
+    for index, item in enumerate(items):
+        try:
+            if len(item.payload) > MAX_PAYLOAD:
+                raise Refused("too-large", f"a payload has at most {MAX_PAYLOAD} bytes")
+            add(run(item.payload, item.signature, item.aad or aad))
+        except Refused as error:
+            add(b"")
+            errors[index] = (error.code, error.detail)
+        except Exception:  # noqa: BLE001 (nor does a defect take the other items' results)
+            log_fault("an item of a batch")
+            add(b"")
+            errors[index] = ("internal", "")
+    return results, errors
+
+
+def _check_results_fit(count: int, operation: Usage, asked: Asked) -> None:
+    most = most_items(operation, asked.mechanism, asked.parameters.length)
+    if count > most:
+        raise Refused("batch-too-large", f"of these at most {most} in a batch: an answer holds no more results")
 
 
 def _check_shape(request: OperationRequest) -> None:
     """What is refused here is not worth an entry: no portal that works sends it."""
     if len(request.payload) > MAX_PAYLOAD:
         raise Refused("too-large", f"a payload has at most {MAX_PAYLOAD} bytes")
+    if request.items is not None:
+        if request.payload:
+            raise Refused("malformed", "a batch has its payloads in its items")
+        check_batch(request.items)
     if len(request.instruction) > MAX_INSTRUCTION:
         raise Refused("too-large", f"an instruction has at most {MAX_INSTRUCTION} characters")
     names = (request.key, request.principal, request.mechanism, request.parameters.target)
-    if request.operation not in list(Usage) or max(map(len, names)) > 128:
+    if request.operation not in _USAGES or max(map(len, names)) > 128:
         raise Refused("malformed", "no such operation, or a name is too long")
 
 
-def _default(key: LoadedKey, operation: str) -> str:
+_USAGES = frozenset(Usage)
+
+
+def _default(key: LoadedKey, operation: Usage) -> str:
     try:
         permitted = [one for one in key.terms.mechanisms if fits(one, key.terms.key_type, operation)]
-        return permitted[0] if permitted else default_mechanism(key.terms.key_type, Usage(operation))
-    except (KeyError, ValueError):
+        return permitted[0] if permitted else default_mechanism(key.terms.key_type, operation)
+    except KeyError:
         raise Refused("mechanism-unsupported", f"{key.terms.key_type} cannot {operation}") from None
 
 
-def _check_terms(key: LoadedKey, operation: str, mechanism: str) -> None:
+def _check_terms(key: LoadedKey, operation: Usage, mechanism: str) -> None:
     if operation not in key.terms.usages:
         raise Refused("usage-not-permitted", f"{operation} is not among the key's usages")
     if not fits(mechanism, key.terms.key_type, operation):

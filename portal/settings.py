@@ -158,6 +158,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "portal.problems.exception_handler",
     "DEFAULT_THROTTLE_RATES": {"login": "30/min"},
     "UNAUTHENTICATED_USER": None,
+    # `?format=` is a parameter of ours, and every answer is JSON unless a view says otherwise.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Strongroom",

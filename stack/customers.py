@@ -31,7 +31,7 @@ from strongroom.protocol.errors import Refused
 
 CLIENT = "backend"
 DEVICE = "laptop"
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
 
 
 def customers(state: State) -> None:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from http import HTTPStatus
-from typing import Annotated
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
@@ -13,54 +12,21 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from portal import problems
+from portal.dataplane.batches import VALID, operate_batch
+from portal.dataplane.bodies import MAX_BODY, Asked, BatchAnswer, Body, OperationAnswer, OperationParameters, read_body
 from portal.dataplane.directory import Client, Directory, KeyPlace
 from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
+from strongroom.protocol.instructions import Item, Parameters
 from strongroom.protocol.mechanisms import Usage
 from tee.drivers import secure_module
 from tenants.api.media import check_media_type
 
 OPERATIONS = frozenset(Usage)
-MAX_BODY = MAX_PAYLOAD * 4 // 3 + 64 * 1024
-"""A payload of the largest size in base64, and room for parameters and an instruction."""
-
 logger = logging.getLogger(__name__)
 
 
-class OperationParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`Parameters` as REST has them: bytes in standard base64, the target key also by its name."""
-
-    prehashed: bool = False
-    signature: bytes = b""
-    aad: bytes = b""
-    target: str = ""
-    target_mechanism: str = ""
-    target_aad: bytes = b""
-
-
-class OperationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The request's body."""
-
-    payload: bytes
-    mechanism: str = ""
-    version: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
-    parameters: OperationParameters = msgspec.field(default_factory=OperationParameters)
-    instruction: str = ""
-
-
-class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The answer's body: `valid` of verify, else `result`."""
-
-    result: bytes | None = None
-    valid: bool | None = None
-    key_id: str
-    version: int
-    mechanism: str
-
-
-_read_body = msgspec.json.Decoder(OperationBody).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -103,7 +69,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     return [body]
 
 
-def _operate(environ: WSGIEnvironment) -> OperationAnswer:
+def _operate(environ: WSGIEnvironment) -> OperationAnswer | BatchAnswer:
     """Raises `Refused`."""
     _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
     known = directory()
@@ -114,36 +80,43 @@ def _operate(environ: WSGIEnvironment) -> OperationAnswer:
         # 1. Which API client asks.
         client = known.client(_bearer(environ))
         # 2. What it asks.
-        body = _read(environ)
+        asked = _read(environ)
         # 3. Of which key. A tenant's keys are all that it can name.
         key = known.key(client.tenant, reference)
-        parameters = _parameters(body, client, key, known)
+        parameters = _parameters(asked.body, client, key, known)
     except psycopg.DataError:
         raise Refused("malformed", "no key has such a name") from None
     except psycopg.Error as error:
         logger.warning("The database does not answer: %s", type(error).__name__)
         raise Refused("unavailable") from None
+
     # 4. The TEE decides, does it, and puts it on record.
-    reply = secure_module().operate(
-        OperationRequest(
+    def ask(payload: bytes, items: list[Item] | None, version: int, mechanism: str) -> OperationReply:
+        request = OperationRequest(
             principal=client.principal,
             partition=key.partition,
             key=key.key_id,
-            version=body.version,
+            version=version,
             operation=operation,
-            mechanism=body.mechanism,
-            payload=body.payload,
+            mechanism=mechanism,
+            payload=payload,
             parameters=parameters,
-            instruction=body.instruction,
+            instruction=asked.body.instruction,
+            items=items,
         )
-    )
-    if reply.code:
-        raise OperationRefused(reply)
+        reply = secure_module().operate(request)
+        if reply.code:
+            raise OperationRefused(reply)
+        return reply
+
+    if asked.items is not None:
+        return operate_batch(asked, asked.items, operation, lambda items, *chosen: ask(b"", items, *chosen))
+    reply = ask(asked.body.payload or b"", None, asked.body.version, asked.body.mechanism)
     # 5. The answer.
     verified = operation == Usage.VERIFY
     return OperationAnswer(
         result=None if verified else reply.result,
-        valid=reply.result == b"\x01" if verified else None,
+        valid=reply.result == VALID if verified else None,
         key_id=reply.key,
         version=reply.version,
         mechanism=reply.mechanism,
@@ -164,25 +137,17 @@ def _bearer(environ: WSGIEnvironment) -> bytes:
     return token.strip().encode()
 
 
-def _read(environ: WSGIEnvironment) -> OperationBody:
+def _read(environ: WSGIEnvironment) -> Asked:
     check_media_type(environ.get("CONTENT_TYPE", ""))
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal():
         raise Refused("malformed", "the Content-Length is no number")
     if int(length) > MAX_BODY:
-        raise Refused("too-large")
-    try:
-        body = _read_body(environ["wsgi.input"].read(int(length)))
-    except msgspec.ValidationError as error:
-        raise Refused("malformed", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Refused("malformed", "not JSON") from None
-    if len(body.payload) > MAX_PAYLOAD:
-        raise Refused("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
-    return body
+        raise Refused("too-large", f"a request has at most {MAX_BODY} bytes")
+    return read_body(environ["wsgi.input"].read(int(length)))
 
 
-def _parameters(body: OperationBody, client: Client, key: KeyPlace, known: Directory) -> Parameters:
+def _parameters(body: Body, client: Client, key: KeyPlace, known: Directory) -> Parameters:
     """The mechanism's parameters as the TEE takes them; those of a signed instruction are inside it."""
     given = body.parameters
     if body.instruction or given == OperationParameters():
@@ -197,6 +162,9 @@ def _parameters(body: OperationBody, client: Client, key: KeyPlace, known: Direc
         prehashed=given.prehashed,
         signature=b64u(given.signature),
         aad=b64u(given.aad),
+        format=given.format,
+        salt=b64u(given.salt),
+        length=given.length,
         target=target,
         target_mechanism=given.target_mechanism,
         target_aad=b64u(given.target_aad),

@@ -8,9 +8,11 @@ _BY_TYPE = {
     "RSA": [*_SIGN, _CIPHER[1]],
     "EC-": _SIGN,
     "Ed25519": _SIGN,
-    "X25519": ["derive --key {name} --peer PEER.pem"],
+    "ML-DSA": _SIGN,
+    "X25519": ["derive --key {name} --peer PEER.pem --info TEXT --out FILE"],
     "AES-": _CIPHER,
-    "HMAC": ["hash --key {name} --in FILE"],
+    "ChaCha20": _CIPHER,
+    "HMAC": ["hash --key {name} --in FILE --out FILE.mac"],
 }
 
 

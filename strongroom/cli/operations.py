@@ -1,12 +1,13 @@
-"""`sign`, `verify`, `encrypt`, `decrypt`, `hash`, `translate`, `derive`: files in, files out."""
+"""`sign`, `verify`, `encrypt`, `decrypt`, `hash`, `translate`, `derive`: files in, files out; and `--batch`."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from strongroom.cli import prompts
+from strongroom.cli.batches import Batch
 from strongroom.cli.output import Json, show
 from strongroom.cli.prompts import connected
 from strongroom.client import receipts
@@ -22,8 +23,18 @@ from strongroom.protocol.mechanisms import Mechanism, Usage
 app = typer.Typer()
 
 Key = Annotated[str, typer.Option(help="Name or id of the key.")]
-In = Annotated[Path, typer.Option("--in", exists=True, dir_okay=False)]
+In = Annotated[Path | None, typer.Option("--in", exists=True, dir_okay=False)]
 Out = Annotated[Path, typer.Option("--out", dir_okay=False)]
+BatchIn = Annotated[
+    Path | None,
+    typer.Option(
+        "--batch",
+        exists=True,
+        dir_okay=False,
+        help="Instead of --in: a file with {payload, signature, aad} in base64 on each line; the answers go to --out.",
+    ),
+]
+Format = Annotated[Literal["raw"] | None, typer.Option("--format", help="ECDSA: r ‖ s instead of DER.")]
 Chosen = Annotated[Mechanism | None, typer.Option("--mechanism", help="Else the key type's usual one.")]
 TokenMode = Annotated[
     bool, typer.Option("--token-mode", help="Let the API token alone authorise it, where the key's terms permit.")
@@ -40,28 +51,38 @@ TargetAad = Annotated[
 def sign(
     *,
     key: Key,
-    source: In,
+    source: In = None,
+    batch: BatchIn = None,
     target: Out,
     digest: Digest = False,
+    form: Format = None,
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
     as_json: Json = False,
 ) -> None:
-    """Sign a file. The signature is checked against the receipt's public key before it is written."""
+    """Sign a file. The signature is checked against the receipt's public key before it is written.
+
+    With --batch and --digest the payloads are digests.
+    """
     ask = _Ask(Usage.SIGN, key, version, mechanism, token_mode)
-    payload, prehashed = ask.message(source, digest)
-    outcome = ask(payload, prehashed=prehashed)
-    _write(as_json, outcome, target)
+    if batch:
+        return ask.batch(as_json, (source, batch, target), prehashed=digest, format=form or "")
+    payload, prehashed = ask.message(_one(source), digest)
+    outcome = ask(payload, prehashed=prehashed, format=form or "")
+    return _write(as_json, outcome, target)
 
 
 @app.command()
 def verify(
     *,
     key: Key,
-    source: In,
-    signature: Annotated[Path, typer.Option(exists=True, dir_okay=False)],
+    source: In = None,
+    batch: BatchIn = None,
+    target: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="For --batch.")] = None,
+    signature: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
     digest: Digest = False,
+    form: Format = None,
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
@@ -69,19 +90,25 @@ def verify(
 ) -> None:
     """Ask the device whether a signature holds. Exit status 1 where it does not."""
     ask = _Ask(Usage.VERIFY, key, version, mechanism, token_mode)
-    payload, prehashed = ask.message(source, digest)
-    outcome = ask(payload, prehashed=prehashed, signature=b64u(signature.read_bytes()))
+    if batch:
+        return ask.batch(as_json, (source, batch, target), prehashed=digest, format=form or "")
+    if signature is None:
+        raise Refused("configuration", "--signature is needed")
+    payload, prehashed = ask.message(_one(source), digest)
+    outcome = ask(payload, prehashed=prehashed, format=form or "", signature=b64u(signature.read_bytes()))
     valid = outcome.valid is True
     show(as_json, _described(outcome) | {"valid": valid}, "The signature holds." if valid else "It does NOT hold.")
     if not valid:
         raise typer.Exit(1)
+    return None
 
 
 @app.command()
 def encrypt(
     *,
     key: Key,
-    source: In,
+    source: In = None,
+    batch: BatchIn = None,
     target: Out,
     aad: Aad = None,
     version: Version = 0,
@@ -90,15 +117,18 @@ def encrypt(
     as_json: Json = False,
 ) -> None:
     """Encrypt a file of at most 1 MiB."""
-    outcome = _Ask(Usage.ENCRYPT, key, version, mechanism, token_mode)(_payload(source), aad=_encoded(aad))
-    _write(as_json, outcome, target)
+    ask = _Ask(Usage.ENCRYPT, key, version, mechanism, token_mode)
+    if batch:
+        return ask.batch(as_json, (source, batch, target), aad=_encoded(aad))
+    return _write(as_json, ask(_payload(_one(source)), aad=_encoded(aad)), target)
 
 
 @app.command()
 def decrypt(
     *,
     key: Key,
-    source: In,
+    source: In = None,
+    batch: BatchIn = None,
     target: Out,
     aad: Aad = None,
     version: Version = 0,
@@ -107,15 +137,18 @@ def decrypt(
     as_json: Json = False,
 ) -> None:
     """Decrypt a file; the result is readable by you alone."""
-    outcome = _Ask(Usage.DECRYPT, key, version, mechanism, token_mode)(_payload(source), aad=_encoded(aad))
-    _write(as_json, outcome, target)
+    ask = _Ask(Usage.DECRYPT, key, version, mechanism, token_mode)
+    if batch:
+        return ask.batch(as_json, (source, batch, target), aad=_encoded(aad))
+    return _write(as_json, ask(_payload(_one(source)), aad=_encoded(aad)), target)
 
 
 @app.command("hash")
 def hash_command(
     *,
     key: Key,
-    source: In,
+    source: In = None,
+    batch: BatchIn = None,
     target: Out,
     version: Version = 0,
     mechanism: Chosen = None,
@@ -123,14 +156,18 @@ def hash_command(
     as_json: Json = False,
 ) -> None:
     """Hash a file with the key (HMAC), or under its authority (SHA-256)."""
-    _write(as_json, _Ask(Usage.HASH, key, version, mechanism, token_mode)(_payload(source)), target)
+    ask = _Ask(Usage.HASH, key, version, mechanism, token_mode)
+    if batch:
+        return ask.batch(as_json, (source, batch, target))
+    return _write(as_json, ask(_payload(_one(source))), target)
 
 
 @app.command()
 def translate(
     *,
     key: Key,
-    source: In,
+    source: In = None,
+    batch: BatchIn = None,
     target: Out,
     to: Annotated[str, typer.Option(help="Name or id of the key to encrypt to.")],
     aad: Aad = None,
@@ -142,14 +179,16 @@ def translate(
     as_json: Json = False,
 ) -> None:
     """Decrypt by one key and encrypt to another, inside the device."""
-    outcome = _Ask(Usage.TRANSLATE, key, version, mechanism, token_mode)(
-        _payload(source),
-        target=to,
-        target_mechanism=target_mechanism or "",
-        aad=_encoded(aad),
-        target_aad=_encoded(target_aad),
-    )
-    _write(as_json, outcome, target)
+    ask = _Ask(Usage.TRANSLATE, key, version, mechanism, token_mode)
+    parameters = {
+        "target": to,
+        "target_mechanism": target_mechanism or "",
+        "aad": _encoded(aad),
+        "target_aad": _encoded(target_aad),
+    }
+    if batch:
+        return ask.batch(as_json, (source, batch, target), **parameters)
+    return _write(as_json, ask(_payload(_one(source)), **parameters), target)
 
 
 @app.command()
@@ -194,6 +233,16 @@ class _Ask:
                 token_mode=self.token_mode,
             )
 
+    def batch(self, as_json: bool, files: tuple[Path | None, Path, Path | None], **parameters: Any) -> None:
+        """`files`: --in, --batch and --out."""
+        single, source, target = files
+        if single is not None:
+            raise Refused("configuration", "--in and --batch do not go together")
+        asked = Batch(
+            self.usage, self.key, self.version, self.mechanism or "", self.token_mode, Parameters(**parameters)
+        )
+        asked.run(as_json, source, target)
+
     def message(self, source: Path, digest: bool) -> tuple[bytes, bool]:
         """(payload, prehashed) for signing or verifying a file of any size."""
         if not digest and source.stat().st_size <= MAX_PAYLOAD:
@@ -204,6 +253,12 @@ class _Ask:
                 receipt = receipts.find(connection, self.key, prompts.now(), self.version)
             return file_digest(source, usual_mechanism(receipt, self.usage)), True
         return file_digest(source, mechanism), True
+
+
+def _one(source: Path | None) -> Path:
+    if source is None:
+        raise Refused("configuration", "--in or --batch is needed")
+    return source
 
 
 def _payload(source: Path) -> bytes:

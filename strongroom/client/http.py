@@ -66,10 +66,11 @@ class Service:
         self._http.close()
 
     def get(self, path: str, type_: type[T], **params: str | int) -> T:
-        return self._call("GET", path, None, type_, params)
+        return self._call("GET", path, None, type_, params=params)
 
-    def post(self, path: str, body: Any, type_: type[T]) -> T:
-        return self._call("POST", path, body, type_)
+    def post(self, path: str, body: Any, type_: type[T], *, patience: float = 0) -> T:
+        """`patience`: seconds that the answer may take longer than others."""
+        return self._call("POST", path, body, type_, patience=patience)
 
     def put(self, path: str, body: Any, type_: type[T]) -> T:
         return self._call("PUT", path, body, type_)
@@ -78,12 +79,21 @@ class Service:
         self._call("DELETE", path, None, None)
 
     def _call(
-        self, method: str, path: str, body: Any, type_: type[T] | None, params: dict[str, str | int] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        type_: type[T] | None,
+        *,
+        params: dict[str, str | int] | None = None,
+        patience: float = 0,
     ) -> T:
         content = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if content is not None else {}
         try:
-            response = self._http.request(method, path, content=content, headers=headers, params=params or None)
+            response = self._http.request(
+                method, path, content=content, headers=headers, params=params or None, timeout=TIMEOUT + patience
+            )
         except httpx.RequestError as error:
             raise Refused("unavailable", f"{self._where} does not answer: {type(error).__name__}") from None
         if not response.is_success:

@@ -1,27 +1,21 @@
-"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate, derive.
+"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate, derive, wrap, unwrap.
 
 In signed mode this machine's device key signs each instruction; in token mode the portal's word for the API client must
-do, and a dishonest portal could then use the key.
+do, and a dishonest portal could then use the key (DESIGN §6).
 """
-
-import secrets
-from typing import Any
 
 import msgspec
 
-from strongroom.client import receipts
+from strongroom.client import asking
+from strongroom.client.asking import Question, usual_mechanism
 from strongroom.client.connection import Connection
-from strongroom.client.files import write_private
-from strongroom.client.http import SessionStale, segment
 from strongroom.client.signatures import signature_holds
-from strongroom.protocol import jws
-from strongroom.protocol.encoding import b64u, digest, from_b64u
+from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Instruction, Parameters
-from strongroom.protocol.mechanisms import Usage, default_mechanism
-from strongroom.protocol.statements import Receipt
+from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
+from strongroom.protocol.mechanisms import Usage
 
-_BYTES = ("signature", "aad", "target_aad")
+__all__ = ["Outcome", "check_answers", "operate", "usual_mechanism"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +26,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     mechanism: str
     result: bytes = b""
     valid: bool | None = None
-
-
-class _SessionAnswer(msgspec.Struct, frozen=True):
-    session: str
 
 
 def operate(
@@ -61,34 +51,26 @@ def operate(
     if len(payload) > MAX_PAYLOAD:
         raise Refused("too-large", f"at most {MAX_PAYLOAD} bytes; of larger files sign or verify the digest")
     # 1. Which key it is, by the device's own receipt.
-    receipt = receipts.find(connection, key, now, version)
-    mechanism = mechanism or usual_mechanism(receipt, operation)
-    parameters = _with_target(connection, parameters or Parameters(), operation, now)
+    question = asking.prepare(
+        connection,
+        operation,
+        key,
+        now=now,
+        version=version,
+        mechanism=mechanism,
+        parameters=parameters,
+        token_mode=token_mode,
+    )
     # 2. Ask: by an instruction that this device signs, or by the API client's token alone.
-    if token_mode:
-        body = _token_body(payload, mechanism, receipt.version, parameters)
-        outcome = _post(connection, receipt.key_id, operation, body)
-    else:
-        instruction = Instruction(
-            partition=receipt.partition,
-            key=receipt.key_id,
-            version=receipt.version,
-            operation=operation,
-            mechanism=mechanism,
-            parameters=parameters,
-            payload_digest=digest(payload),
-            device=receipt.device,
-            nonce="",
-            session="",
-        )
-        outcome = _ask_signed(connection, instruction, payload)
+    outcome = asking.ask(connection, question, payload, Outcome)
     # 3. The answer is for what was asked; a signature is by this key, and whether one holds is known here too.
-    if (outcome.key_id, outcome.version, outcome.mechanism) != (receipt.key_id, receipt.version, mechanism):
-        raise Refused("internal", "the answer is for another key, version or mechanism")
-    if operation is Usage.SIGN and not signature_holds(receipt, mechanism, payload, outcome.result, parameters):
+    check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
+    if not question.receipt.public_key:
+        return outcome
+    if operation is Usage.SIGN and not _holds(question, payload, outcome.result):
         raise Refused("signature-invalid", "what came back is not a signature by this key")
     if operation is Usage.VERIFY:
-        holds = signature_holds(receipt, mechanism, payload, from_b64u(parameters.signature), parameters)
+        holds = _holds(question, payload, from_b64u(question.parameters.signature))
         if outcome.valid is not holds:
             raise Refused(
                 "signature-invalid", f"the answer says {outcome.valid}, but by the key's receipt it is {holds}"
@@ -96,65 +78,12 @@ def operate(
     return outcome
 
 
-def usual_mechanism(receipt: Receipt, operation: Usage) -> str:
-    """The mechanism that a key of this type has for the operation. Raises `Refused("mechanism-unsupported")`."""
-    try:
-        return default_mechanism(receipt.key_type, operation).value
-    except KeyError:
-        raise Refused("mechanism-unsupported", f"a key of type {receipt.key_type} cannot {operation}") from None
+def check_answers(question: Question, key_id: str, version: int, mechanism: str) -> None:
+    """Raise `Refused("internal")` where an answer is for something else than was asked."""
+    receipt = question.receipt
+    if (key_id, version, mechanism) != (receipt.key_id, receipt.version, question.mechanism):
+        raise Refused("internal", "the answer is for another key, version or mechanism")
 
 
-def _with_target(connection: Connection, parameters: Parameters, operation: Usage, now: int) -> Parameters:
-    """The target of a translation by its key id, with its mechanism, as the TEE wants it."""
-    if operation is not Usage.TRANSLATE:
-        return parameters
-    target = receipts.find(connection, parameters.target, now)
-    return msgspec.structs.replace(
-        parameters,
-        target=target.key_id,
-        target_mechanism=parameters.target_mechanism or usual_mechanism(target, Usage.TRANSLATE),
-    )
-
-
-def _ask_signed(connection: Connection, unsigned: Instruction, payload: bytes) -> Outcome:
-    """Sign the instruction with a fresh nonce for the device's session, and send it."""
-    device_key = connection.home.key("device")
-
-    def ask(session: str) -> Outcome:
-        nonce = b64u(secrets.token_bytes(24))
-        instruction = msgspec.structs.replace(unsigned, nonce=nonce, session=session)
-        body = {"payload": payload, "instruction": jws.sign(instruction, device_key)}
-        return _post(connection, unsigned.key, unsigned.operation, body)
-
-    try:
-        return ask(_session(connection, unsigned.partition))
-    except SessionStale as stale:
-        # The device has started anew since the session was kept: once more, with the one in force.
-        _keep_session(connection, unsigned.partition, stale.session)
-        return ask(stale.session)
-
-
-def _token_body(payload: bytes, mechanism: str, version: int, parameters: Parameters) -> dict[str, Any]:
-    """The body of REST, where bytes are standard base64; in an instruction they are base64url."""
-    plain: dict[str, Any] = msgspec.to_builtins(parameters)
-    for name in _BYTES:
-        if name in plain:
-            plain[name] = from_b64u(plain[name])
-    return {"payload": payload, "mechanism": mechanism, "version": version, "parameters": plain}
-
-
-def _post(connection: Connection, key_id: str, operation: Usage, body: dict[str, Any]) -> Outcome:
-    return connection.portal.post(f"keys/{segment(key_id)}/{operation.value}", body, Outcome)
-
-
-def _session(connection: Connection, partition: str) -> str:
-    path = connection.home.path / "sessions" / partition
-    if path.exists():
-        return path.read_text()
-    session = connection.portal.get("session", _SessionAnswer, partition=partition).session
-    _keep_session(connection, partition, session)
-    return session
-
-
-def _keep_session(connection: Connection, partition: str, session: str) -> None:
-    write_private(connection.home.path / "sessions" / partition, session.encode())
+def _holds(question: Question, payload: bytes, signature: bytes) -> bool:
+    return signature_holds(question.receipt, question.mechanism, payload, signature, question.parameters)

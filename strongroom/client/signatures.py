@@ -1,13 +1,15 @@
 """Signatures checked here, by the public key in the device's receipt: nobody is asked."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.protocol.errors import Refused
@@ -15,12 +17,12 @@ from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import Mechanism
 from strongroom.protocol.statements import Receipt
 
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    Mechanism.RSA_PSS_SHA256: hashes.SHA256(),
-    Mechanism.ECDSA_SHA256: hashes.SHA256(),
-    Mechanism.ECDSA_SHA384: hashes.SHA384(),
-    Mechanism.ECDSA_SHA512: hashes.SHA512(),
+_HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
+    f"{scheme}-SHA{algorithm.digest_size * 8}": algorithm
+    for scheme in ("RSA-PSS", "RSA-PKCS1", "ECDSA")
+    for algorithm in (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 }
+"""The mechanisms that sign a hash; the others sign the message itself."""
 
 
 def file_digest(path: Path, mechanism: str) -> bytes:
@@ -37,18 +39,50 @@ def file_digest(path: Path, mechanism: str) -> bytes:
 
 def signature_holds(receipt: Receipt, mechanism: str, payload: bytes, signature: bytes, parameters: Parameters) -> bool:
     """Whether `signature` is by the key of the receipt. Raises `Refused("mechanism-unsupported")`."""
+    return checker(receipt, mechanism, parameters)(payload, signature)
+
+
+def checker(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes], bool]:
+    """Tells of (payload, signature) whether it is by the key of the receipt. For many under the same parameters.
+
+    Raises `Refused("mechanism-unsupported")`.
+    """
+    verify = _verifier(receipt, mechanism, parameters)
+
+    def holds(payload: bytes, signature: bytes) -> bool:
+        try:
+            verify(signature, payload)
+        except (InvalidSignature, ValueError):  # the latter for a digest of another length than the algorithm's
+            return False
+        return True
+
+    return holds
+
+
+def _verifier(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes], None]:
     public = load_pem_public_key(receipt.public_key.encode()) if receipt.public_key else None
-    hashed = _HASHES.get(mechanism, hashes.SHA256())
-    algorithm = Prehashed(hashed) if parameters.prehashed else hashed
-    try:
-        if mechanism == Mechanism.RSA_PSS_SHA256 and isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, payload, padding.PSS(padding.MGF1(hashed), 32), algorithm)
-        elif mechanism.startswith("ECDSA") and isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(signature, payload, ec.ECDSA(algorithm))
-        elif mechanism == Mechanism.ED25519 and isinstance(public, Ed25519PublicKey):
-            public.verify(signature, payload)
-        else:
-            raise Refused("mechanism-unsupported", f"{mechanism} does not fit the key")
-    except (InvalidSignature, ValueError):  # the latter for a digest of another length than the algorithm's
-        return False
-    return True
+    if mechanism == Mechanism.ED25519 and isinstance(public, Ed25519PublicKey):
+        return public.verify
+    if mechanism == Mechanism.ML_DSA_65 and isinstance(public, MLDSA65PublicKey):
+        return public.verify
+    hashed = _HASHES.get(mechanism)
+    if hashed is not None:
+        algorithm = Prehashed(hashed) if parameters.prehashed else hashed
+        if mechanism.startswith("ECDSA") and isinstance(public, ec.EllipticCurvePublicKey):
+            key, scheme = public, ec.ECDSA(algorithm)
+            if parameters.format != "raw":
+                return lambda signature, payload: key.verify(signature, payload, scheme)
+            size = (key.key_size + 7) // 8
+            return lambda signature, payload: key.verify(_to_der(signature, size), payload, scheme)
+        if mechanism.startswith("RSA") and isinstance(public, rsa.RSAPublicKey):
+            pss = padding.PSS(padding.MGF1(hashed), hashed.digest_size)
+            rsa_key, rsa_padding = public, pss if mechanism.startswith("RSA-PSS") else padding.PKCS1v15()
+            return lambda signature, payload: rsa_key.verify(signature, payload, rsa_padding, algorithm)
+    raise Refused("mechanism-unsupported", f"{mechanism} does not fit the key")
+
+
+def _to_der(signature: bytes, size: int) -> bytes:
+    """r ‖ s, each of `size` bytes, in DER. Raises `ValueError`."""
+    if len(signature) != 2 * size:
+        raise ValueError
+    return encode_dss_signature(int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big"))

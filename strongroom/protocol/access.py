@@ -10,7 +10,7 @@ from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import check_owner
 
-Right = Literal["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
+Right = Literal["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
 MAX_PRINCIPALS = 10_000
 
 

@@ -13,7 +13,7 @@ import msgspec
 from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import Parameters
+from strongroom.protocol.instructions import Item, Parameters
 
 Caller = Literal["portal", "console"]
 Lane = Literal["admin", "operations"]
@@ -379,7 +379,8 @@ class ListLanesReply(msgspec.Struct, frozen=True):
 class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One operation. `principal` is the API client that the portal authenticated (`client:…`).
 
-    With `instruction` (a signed `Instruction`) the principal is the device that signed it, and mechanism, version and
+    A batch has `items` and no `payload`; `parameters` are for all of its items. With `instruction` (a signed
+    `Instruction`) the principal is the device that signed it, and mechanism, version and
     parameters are the instruction's; those given here are then ignored. No `mechanism`: the key type's first.
     """
 
@@ -392,10 +393,15 @@ class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     payload: bytes
     parameters: Parameters = Parameters()
     instruction: str = ""
+    items: list[Item] | None = None
 
 
 class OperationReply(msgspec.Struct, frozen=True, array_like=True):
-    """`result` of verify is `b"\\x01"` or `b"\\x00"`. `session` comes with `session-stale`: the one in force."""
+    """`result` of verify is `b"\\x01"` or `b"\\x00"`. `session` comes with `session-stale`: the one in force.
+
+    Of a batch `results` are in the items' order; `errors` has code and detail of those that failed, by index, whose
+    result is empty. `code` is then for what was wrong with the batch as a whole.
+    """
 
     code: str = ""
     detail: str = ""
@@ -404,6 +410,8 @@ class OperationReply(msgspec.Struct, frozen=True, array_like=True):
     version: int = 0
     mechanism: str = ""
     session: str = ""
+    results: list[bytes] = []
+    errors: dict[int, tuple[str, str]] = {}
 
 
 class SessionRequest(Command, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ CATALOGUE: dict[str, Problem] = {
     "not-found": Problem(404, "There is no such thing here, or it is not yours. Check the name and the token."),
     "too-large": Problem(413, "The request is larger than allowed. Send less, or hash a large message first."),
     "media-type-unsupported": Problem(415, "Send JSON, and say so: 'Content-Type: application/json'."),
+    "batch-too-large": Problem(413, "The batch has more items or bytes than one may have. Send it as several."),
     "method-not-allowed": Problem(405, "That method is not offered here. See /api/schema/."),
     "conflict": Problem(409, "Something of that name or state is already there. Look at it before trying again."),
     "internal": Problem(500, "Strongroom failed. Nothing was half done; try again, then tell the provider."),

@@ -1,5 +1,6 @@
 """Instructions: one request for an operation, signed by a client device where the key's terms ask for that."""
 
+import hashlib
 from typing import ClassVar, Literal
 
 import msgspec
@@ -8,30 +9,47 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.mechanisms import Mechanism, Usage
 
 MAX_PAYLOAD = 1024 * 1024
+MAX_ITEMS = 10_000
+MAX_BATCH = 6 * 1024 * 1024
+"""Bytes of all parts of a batch together: what fits into a frame, with room for what the results add."""
+_ML_DSA_SIGNATURE = 3309
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Parameters of the mechanisms; bytes are base64url. Which apply is the registry's matter.
 
     `prehashed`: the payload is the message's digest (sign, verify). `signature`: what to verify. `aad`: additional
-    authenticated data (AES-GCM) or label (OAEP). `target`, `target_mechanism`, `target_aad`: where translate goes.
+    authenticated data (AEADs), label (OAEP) or info (derive). `format`: `raw` for r ‖ s (ECDSA). `salt`, `length`: of
+    derive. `target`, `target_mechanism`, `target_aad`: where translate goes.
     """
 
     prehashed: bool = False
     signature: str = ""
     aad: str = ""
+    format: Literal["", "raw"] = ""
+    salt: str = ""
+    length: int = 0
     target: str = ""
     target_mechanism: str = ""
     target_aad: str = ""
 
 
+class Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One item of a batch: its payload, and where they are the item's own, what to verify and the additional data."""
+
+    payload: bytes
+    signature: bytes = b""
+    aad: bytes = b""
+
+
 class Instruction(jws.Statement, frozen=True, kw_only=True):
     """What a client device signs. `session` is the device's session, in which a nonce serves once.
 
-    `device` and `partition`: the TEE insists on the partition always, on the device where it is named.
+    `device` and `partition`: the TEE insists on the partition always, on the device where it is named. `items`: 0 for a
+    single operation, whose `payload_digest` is the payload's; else how many a batch has: then it is `batch_digest`.
     """
 
     TYP: ClassVar[str] = "strongroom.instruction"
@@ -44,24 +62,67 @@ class Instruction(jws.Statement, frozen=True, kw_only=True):
     mechanism: str
     parameters: Parameters
     payload_digest: str
+    items: int = 0
     recipient: str = ""
     device: str = ""
     nonce: str
     session: str
 
 
-def check_instruction(
-    token: str, key: Ed25519PublicKey, *, payload: bytes, partition: str, key_id: str, operation: str, device: str
-) -> Instruction:
-    """The instruction, if `key` signed it for exactly this request. Session and nonce are the caller's to check.
+def check_batch(items: list[Item]) -> None:
+    """Raise `Refused` for a batch that is empty (`malformed`), or has too many items or bytes (`batch-too-large`)."""
+    if not items:
+        raise Refused("malformed", "a batch without items")
+    if len(items) > MAX_ITEMS:
+        raise Refused("batch-too-large", f"a batch has at most {MAX_ITEMS} items")
+    if sum(map(item_bytes, items)) > MAX_BATCH:
+        raise Refused("batch-too-large", f"a batch has at most {MAX_BATCH} bytes")
 
-    Raises `Refused`: `signature-invalid`, `statement-malformed`, `instruction-mismatch`.
+
+def item_bytes(item: Item) -> int:
+    """What an item counts for in `MAX_BATCH`."""
+    return len(item.payload) + len(item.signature) + len(item.aad)
+
+
+def most_items(operation: str, mechanism: str, length: int) -> int:
+    """How many items a batch may have for its results to fit into a frame, where these do not grow with payloads."""
+    if operation == Usage.DERIVE:
+        return min(MAX_ITEMS, MAX_BATCH // max(length, 32))
+    if operation == Usage.SIGN and mechanism == Mechanism.ML_DSA_65:
+        return MAX_BATCH // _ML_DSA_SIGNATURE
+    return MAX_ITEMS
+
+
+def batch_digest(items: list[Item]) -> str:
+    """One digest for a batch: SHA-256 over a label and, for each item, the SHA-256 of each of its parts in order."""
+    hasher = hashlib.sha256(b"strongroom-batch-1\x00")
+    for item in items:
+        for part in (item.payload, item.signature, item.aad):
+            hasher.update(hashlib.sha256(part).digest())
+    return hasher.hexdigest()
+
+
+def check_instruction(
+    token: str,
+    key: Ed25519PublicKey,
+    *,
+    payload: bytes | list[Item],
+    partition: str,
+    key_id: str,
+    operation: str,
+    device: str,
+) -> Instruction:
+    """The instruction, if `key` signed it for exactly this request: one payload, or the items of a batch.
+
+    Session and nonce are the caller's to check. Raises `Refused`: `signature-invalid`, `statement-malformed`,
+    `instruction-mismatch`.
     """
     instruction = jws.verify(token, Instruction, key)
     if (instruction.partition, instruction.key, instruction.operation) != (partition, key_id, operation):
         raise Refused("instruction-mismatch", "signed for another partition, key or operation")
     if instruction.device not in ("", device):
         raise Refused("instruction-mismatch", "signed for another device")
-    if instruction.payload_digest != digest(payload):
+    items, stated = (0, digest(payload)) if isinstance(payload, bytes) else (len(payload), batch_digest(payload))
+    if (instruction.items, instruction.payload_digest) != (items, stated):
         raise Refused("instruction-mismatch", "signed for another payload")
     return instruction

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from strongroom.protocol.suites import SUITES
 from tee.models import EngineKey, Import, PublishedStatus
+from tee.public_keys import MEDIA_TYPES
 from tenants.api.base import CredentialField
 
 NONCE = r"^[!-~]{16,128}\Z"
@@ -130,6 +131,12 @@ class VersionIn(serializers.Serializer):
     """In the query. 0: the newest."""
 
     version = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
+
+
+class PublicKeyIn(VersionIn):
+    """In the query."""
+
+    format = serializers.ChoiceField(list(MEDIA_TYPES), default="pem")
 
 
 class VersionOut(serializers.Serializer):

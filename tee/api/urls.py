@@ -15,6 +15,7 @@ urlpatterns = [
     path("keys", views.Keys.as_view()),
     path("keys/<str:reference>", views.Key.as_view()),
     path("keys/<str:reference>/receipt", views.Receipt.as_view()),
+    path("keys/<str:reference>/public-key", views.PublicKey.as_view()),
     path("keys/<str:reference>/versions", views.Versions.as_view()),
     path("keys/<str:reference>/order", views.Order.as_view()),
     path("session", views.Session.as_view()),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -11,7 +12,7 @@ from rest_framework.response import Response
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.statements import Receipt as ReceiptStatement
-from tee import imports, selectors, services, validation
+from tee import imports, public_keys, selectors, services, validation
 from tee.api.serializers import (
     AccessIn,
     AccessOut,
@@ -22,6 +23,7 @@ from tee.api.serializers import (
     NonceIn,
     OrderIn,
     OrderOut,
+    PublicKeyIn,
     ReceiptOut,
     SessionOut,
     SingleUseKeyIn,
@@ -194,6 +196,21 @@ class Receipt(ApiView):
         """
         key = selectors.key(tenant=self.tenant, reference=reference, **self.read_query(VersionIn))
         return Response({"receipt": key.receipt})
+
+
+class PublicKey(ApiView):
+    allowed = {"GET": READERS}
+
+    @extend_schema(
+        parameters=[PublicKeyIn],
+        responses={(200, media_type): bytes for media_type in public_keys.MEDIA_TYPES.values()},
+    )
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        """The public half of a version, or of the newest, as PEM, DER or JWK. The signed receipt is what proves it."""
+        query = self.read_query(PublicKeyIn)
+        key = selectors.key(tenant=self.tenant, reference=reference, version=query["version"])
+        form = query["format"]
+        return HttpResponse(public_keys.public_key(key=key, form=form), content_type=public_keys.MEDIA_TYPES[form])
 
 
 class Versions(ApiView):

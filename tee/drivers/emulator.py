@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 30
+ITEMS_A_SECOND = 20
+"""Of a batch, at the least: the slowest are signatures by RSA-4096, on a machine that has other work."""
 
 REPEATABLE: tuple[type[Command], ...] = (
     Attest,
@@ -65,14 +67,16 @@ class Emulator(SecureModule):
         return commands.decode_reply(frame, reply_type)
 
     def operate(self, request: OperationRequest) -> OperationReply:
-        frame = self._exchange("operations", _encode_operation(request), repeatable=False)
+        body = _encode_operation(request)
+        patience = len(request.items) // ITEMS_A_SECOND if request.items else 0
+        frame = self._exchange("operations", body, repeatable=False, patience=patience)
         try:
             return _decode_operation(frame)
         except msgspec.DecodeError:
             raise Refused("internal", "the device's answer cannot be read") from None
 
-    def _exchange(self, lane: Lane, body: bytes, *, repeatable: bool) -> bytes:
-        """The frame that answers `body`.
+    def _exchange(self, lane: Lane, body: bytes, *, repeatable: bool, patience: int = 0) -> bytes:
+        """The frame that answers `body`, within `ANSWER_SECONDS` and `patience` seconds more.
 
         A kept connection may have been closed since (the device was restarted): then nothing was sent, and a new one
         is tried, once. Where the answer is lost, only what is repeatable is sent again.
@@ -81,9 +85,10 @@ class Emulator(SecureModule):
         if kept is not None:
             sent = False
             try:
+                _be_patient(kept, patience)
                 kept.sendall(pack(body))
                 sent = True
-                return read_frame(kept.recv)
+                return _answer(kept, patience)
             except (OSError, EOFError) as error:
                 self._drop(lane)
                 if isinstance(error, BlockingIOError) or (sent and not repeatable):
@@ -94,8 +99,9 @@ class Emulator(SecureModule):
                 raise
         try:
             connection = self._connect(lane)
+            _be_patient(connection, patience)
             connection.sendall(pack(body))
-            return read_frame(connection.recv)
+            return _answer(connection, patience)
         except (OSError, EOFError):
             self._drop(lane)
             raise Refused("hsm-unreachable", _UNREACHABLE) from None
@@ -120,6 +126,18 @@ class Emulator(SecureModule):
         if kept is not None:
             setattr(self._kept, lane, None)
             kept.close()
+
+
+def _be_patient(connection: socket.socket, patience: int) -> None:
+    if patience:
+        _set_timeouts(connection, ANSWER_SECONDS + patience)
+
+
+def _answer(connection: socket.socket, patience: int) -> bytes:
+    frame = read_frame(connection.recv)
+    if patience:
+        _set_timeouts(connection, ANSWER_SECONDS)
+    return frame
 
 
 def _set_timeouts(connection: socket.socket, seconds: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.client import access, imports, log
+from strongroom.client.batches import BatchOutcome, operate_batch
 from strongroom.client.connection import Connection, connect
 from strongroom.client.home import Config, Home, TrustFiles
 from strongroom.client.in_force import InForce
@@ -18,7 +19,7 @@ from strongroom.client.operations import Outcome, operate
 from strongroom.protocol.access import client_principal, device_principal
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import canonical_json
-from strongroom.protocol.instructions import Parameters
+from strongroom.protocol.instructions import Item, Parameters
 from strongroom.protocol.mechanisms import KeyType, Usage
 from strongroom.protocol.statements import Receipt
 from tests.support.customer import OPERATIONS
@@ -104,6 +105,12 @@ class Client:
 
     def operate(self, operation: Usage, key: str, payload: bytes, **parameters: Any) -> Outcome:
         return operate(self.connection, operation, key, payload, now=now(), parameters=Parameters(**parameters))
+
+    def operate_batch(
+        self, operation: Usage, key: str, items: list[Item], *, token_mode: bool = False, **parameters: Any
+    ) -> BatchOutcome:
+        given = Parameters(**parameters)
+        return operate_batch(self.connection, operation, key, items, now=now(), parameters=given, token_mode=token_mode)
 
     def verify_log(self) -> log.VerifiedLog:
         """Does not wait for a portal's copy to catch up: nothing here is ever late."""

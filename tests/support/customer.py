@@ -11,7 +11,7 @@ from strongroom.protocol import access, certificates, commands, jws, suites
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.envelope import Envelope, Wrapping, wrap
-from strongroom.protocol.instructions import Instruction, Parameters
+from strongroom.protocol.instructions import Instruction, Item, Parameters, batch_digest
 from strongroom.protocol.owner_orders import KeyOrder
 from strongroom.protocol.statements import Endorsement, Receipt
 from strongroom.protocol.terms import Terms
@@ -20,7 +20,7 @@ from tests.support.hardware import nonce, now
 if TYPE_CHECKING:
     from tests.support.sealed import SealedDevice
 
-OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
+OPERATIONS = ["sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
 
 
 class Customer:
@@ -151,6 +151,15 @@ class Customer:
 
     def operate(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationReply:
         return self.operations.operate(self.request(key, operation, payload, **changes))
+
+    def operate_batch(self, key: str, operation: str, items: list[Item], **changes: object) -> commands.OperationReply:
+        return self.operate(key, operation, b"", items=items, **changes)
+
+    def batch_instruction(
+        self, key: str, operation: str, items: list[Item], mechanism: str, **changes: object
+    ) -> Instruction:
+        stated = {"payload_digest": batch_digest(items), "items": len(items)}
+        return self.instruction(key, operation, b"", mechanism, **(stated | changes))
 
     def instruction(self, key: str, operation: str, payload: bytes, mechanism: str, **changes: object) -> Instruction:
         session = self.hsm.line().call(commands.SessionRequest(), commands.SessionReply).session

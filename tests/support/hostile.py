@@ -22,7 +22,7 @@ from strongroom.protocol import commands as c
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import Parameters
+from strongroom.protocol.instructions import Item, Parameters
 from strongroom.protocol.statements import Endorsement, Receipt, ValidationStatement
 from tests.support.maker import PROVIDER
 from tests.support.sealed import SealedDevice
@@ -175,7 +175,7 @@ class HostilePortal:
     def request(self, body: Body) -> c.OperationRequest:
         """What the device is asked for a REST request on a key."""
         given = dict(body.get("parameters", {}))
-        for name in ("signature", "aad", "target_aad"):
+        for name in ("signature", "aad", "salt", "target_aad"):
             if name in given:
                 given[name] = b64u(base64.b64decode(given[name]))
         return c.OperationRequest(
@@ -185,15 +185,19 @@ class HostilePortal:
             version=body.get("version", 0),
             operation=body["operation"],
             mechanism=body.get("mechanism", ""),
-            payload=base64.b64decode(body["payload"]),
+            payload=base64.b64decode(body.get("payload", "")),
             parameters=msgspec.convert(given, Parameters),
             instruction=body.get("instruction", ""),
+            items=[_item(one) for one in body["items"]] if "items" in body else None,
         )
 
     def _operation(self, body: Body) -> Body:
         reply = self.device.line("operations").operate(self.request(body))
         if reply.code:
             raise Refused(reply.code, reply.detail)
+        if "items" in body:
+            results = [_answer(body["operation"], reply, n) for n in range(len(reply.results))]
+            return {"key_id": reply.key, "version": reply.version, "mechanism": reply.mechanism, "results": results}
         result = {"valid": reply.result == b"\x01"} if body["operation"] == "verify" else {"result": reply.result}
         return {"key_id": reply.key, "version": reply.version, "mechanism": reply.mechanism} | result
 
@@ -243,3 +247,14 @@ def _handler(portal: HostilePortal) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def _item(given: Body) -> Item:
+    return Item(*(base64.b64decode(given.get(name, "")) for name in ("payload", "signature", "aad")))
+
+
+def _answer(operation: str, reply: c.OperationReply, index: int) -> Body:
+    if index in reply.errors:
+        return {"error": dict(zip(("code", "detail"), reply.errors[index], strict=True))}
+    result = reply.results[index]
+    return {"valid": result == b"\x01"} if operation == "verify" else {"result": result}

@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,15 +19,32 @@ from cryptography.hazmat.primitives.serialization import (
 from strongroom.protocol.mechanisms import AES, EC, KeyType, Usage
 from strongroom.protocol.terms import Terms, new_salt
 
-CURVES = {KeyType.EC_P256: ec.SECP256R1(), KeyType.EC_P384: ec.SECP384R1(), KeyType.EC_P521: ec.SECP521R1()}
-SYMMETRIC_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32, KeyType.HMAC: 48}
+CURVES = {
+    KeyType.EC_P256: ec.SECP256R1(),
+    KeyType.EC_P384: ec.SECP384R1(),
+    KeyType.EC_P521: ec.SECP521R1(),
+    KeyType.EC_SECP256K1: ec.SECP256K1(),
+}
+SYMMETRIC_BYTES = {
+    KeyType.AES_128: 16,
+    KeyType.AES_192: 24,
+    KeyType.AES_256: 32,
+    KeyType.CHACHA20: 32,
+    KeyType.HMAC: 48,
+}
 USAGES = {
     KeyType.RSA: [Usage.SIGN, Usage.VERIFY, Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE],
     **{key_type: [Usage.SIGN, Usage.VERIFY, Usage.DERIVE] for key_type in EC},
+    KeyType.EC_SECP256K1: [Usage.SIGN, Usage.VERIFY],
     KeyType.ED25519: [Usage.SIGN, Usage.VERIFY],
+    KeyType.ML_DSA_65: [Usage.SIGN, Usage.VERIFY],
     KeyType.X25519: [Usage.DERIVE],
-    **{key_type: [Usage.ENCRYPT, Usage.DECRYPT, Usage.HASH, Usage.TRANSLATE] for key_type in AES},
-    KeyType.HMAC: [Usage.HASH],
+    **{
+        key_type: [Usage.ENCRYPT, Usage.DECRYPT, Usage.HASH, Usage.TRANSLATE, Usage.WRAP, Usage.UNWRAP]
+        for key_type in AES
+    },
+    KeyType.CHACHA20: [Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE],
+    KeyType.HMAC: [Usage.HASH, Usage.VERIFY],
 }
 
 NARROW: dict[str, Any] = {
@@ -40,7 +58,16 @@ NARROW: dict[str, Any] = {
 """Changes that make an AES-256 key's terms narrow in every member."""
 
 
-def pkcs8(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey) -> bytes:
+_GENERATE = {
+    KeyType.ED25519: Ed25519PrivateKey.generate,
+    KeyType.X25519: X25519PrivateKey.generate,
+    KeyType.ML_DSA_65: MLDSA65PrivateKey.generate,
+}
+
+
+def pkcs8(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey | MLDSA65PrivateKey,
+) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -62,7 +89,7 @@ def material_of(key_type: KeyType) -> bytes:
         return ec_pkcs8(CURVES[key_type])
     if key_type is KeyType.RSA:
         return rsa_pkcs8()
-    return pkcs8(Ed25519PrivateKey.generate() if key_type is KeyType.ED25519 else X25519PrivateKey.generate())
+    return pkcs8(_GENERATE[key_type]())
 
 
 def private_key(material: bytes) -> Any:

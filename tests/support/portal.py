@@ -22,7 +22,7 @@ from stack.layout import State
 from stack.run import remove_runtime
 from stack.valkey import valkey_command
 from strongroom.protocol.credentials import public_credential
-from tests.support.sealed import Customer, SealedDevice
+from tests.support.sealed import OPERATIONS, Customer, SealedDevice
 
 PASSWORD = "correct horse battery staple"
 VALIDATION_KEY = Ed25519PrivateKey.generate()
@@ -172,8 +172,7 @@ def make_customer(organisation: Organisation, device: SealedDevice) -> Customer:
 
     customer = Customer(device, organisation.tenant.slug)
     customer.client = client_principal(organisation.client_id)
-    rights = ["sign", "verify", "encrypt", "decrypt", "hash", "translate"]
-    customer.allow(customer.device_entry(["import", *rights]), customer.client_entry(["import", *rights]))
+    customer.allow(customer.device_entry(["import", *OPERATIONS]), customer.client_entry(["import", *OPERATIONS]))
     row = services.request_partition(
         tenant=organisation.tenant, label="main", owner=public_credential(customer.owner), actor="test"
     )

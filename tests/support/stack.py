@@ -23,7 +23,7 @@ from strongroom.protocol.access import client_principal
 from strongroom.protocol.statements import Receipt
 from strongroom.protocol.terms import Terms, new_salt
 
-RIGHTS = ["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
+RIGHTS = ["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -17,12 +18,21 @@ from strongroom.protocol.mechanisms import KeyType
 RSA_BITS = range(2048, 4097)
 HMAC_BYTES = range(16, 1025)
 AES_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32}
-ACCEPTED = "accepted are RSA of 2048 to 4096 bits, EC on P-256, P-384 or P-521, Ed25519, X25519, AES and HMAC"
-_CURVES = {"secp256r1": KeyType.EC_P256, "secp384r1": KeyType.EC_P384, "secp521r1": KeyType.EC_P521}
+SECRET_BYTES = {**AES_BYTES, KeyType.CHACHA20: 32}
+ACCEPTED = (
+    "accepted are RSA of 2048 to 4096 bits, EC on P-256, P-384, P-521 or secp256k1, Ed25519, ML-DSA-65, X25519, "
+    "AES, ChaCha20 and HMAC"
+)
+_CURVES = {
+    "secp256r1": KeyType.EC_P256,
+    "secp384r1": KeyType.EC_P384,
+    "secp521r1": KeyType.EC_P521,
+    "secp256k1": KeyType.EC_SECP256K1,
+}
 _PROBE = b"strongroom self-test"
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | X25519PublicKey
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | MLDSA65PublicKey | X25519PublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | MLDSA65PrivateKey | X25519PrivateKey
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,12 @@ def symmetric(raw: bytes, key_type: KeyType, form: str) -> Material:
     if key_type is KeyType.HMAC:
         if len(raw) not in HMAC_BYTES:
             raise Refused("key-weak", f"an HMAC key has 16 to 1024 bytes; this one has {len(raw)}")
-        # What PKCS#11 defines for a key that is no cipher's; nothing rests on the hash's strength.
+    elif len(raw) != SECRET_BYTES[key_type]:
+        raise Refused("key-unparsable", f"a key of type {key_type} has {SECRET_BYTES[key_type]} bytes, not {len(raw)}")
+    if key_type not in AES_BYTES:
+        # What PKCS#11 defines for a key that is no block cipher's; nothing rests on the hash's strength.
         check_value = hashlib.sha1(raw, usedforsecurity=False).digest()[:3].hex()
     else:
-        if len(raw) != AES_BYTES[key_type]:
-            raise Refused("key-unparsable", f"an {key_type} key has {AES_BYTES[key_type]} bytes, not {len(raw)}")
         # ECB over one zero block is how PKCS#11 defines CKA_CHECK_VALUE; nothing is encrypted with it.
         encryptor = Cipher(algorithms.AES(raw), modes.ECB()).encryptor()  # noqa: S305
         check_value = encryptor.update(bytes(16))[:3].hex()
@@ -101,6 +112,8 @@ def _key_type(key: PublicKey) -> KeyType:
         if key.curve.name not in _CURVES:
             raise Refused("key-unparsable", f"the file holds a key on the curve {key.curve.name}; {ACCEPTED}")
         return _CURVES[key.curve.name]
+    if isinstance(key, MLDSA65PublicKey):
+        return KeyType.ML_DSA_65
     return KeyType.ED25519 if isinstance(key, Ed25519PublicKey) else KeyType.X25519
 
 
@@ -117,7 +130,7 @@ def _self_test(key: PrivateKey) -> None:
         elif isinstance(key, ec.EllipticCurvePrivateKey):
             algorithm = ec.ECDSA(hashes.SHA256())
             key.public_key().verify(key.sign(_PROBE, algorithm), _PROBE, algorithm)
-        elif isinstance(key, Ed25519PrivateKey):
+        elif isinstance(key, Ed25519PrivateKey | MLDSA65PrivateKey):
             key.public_key().verify(key.sign(_PROBE), _PROBE)
         else:
             other = X25519PrivateKey.generate()

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from strongroom.client.material.kinds import AES_BYTES, Material, symmetric
+from strongroom.client.material.kinds import AES_BYTES, SECRET_BYTES, Material, symmetric
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType
 
@@ -34,7 +34,7 @@ def read_symmetric(data: bytes, key_type: KeyType | None, encoding: TextEncoding
 
 
 def _unambiguous(digits: bytes, data: bytes, key_type: KeyType | None) -> bytes:
-    if key_type is KeyType.HMAC or (key_type and len(data) == AES_BYTES[key_type]):
+    if key_type is KeyType.HMAC or (key_type and len(data) == SECRET_BYTES[key_type]):
         raise Refused(
             "key-unparsable",
             f"the file holds {len(digits)} hexadecimal digits; say --encoding hex if they spell the key, "
@@ -48,6 +48,6 @@ def _typed(raw: bytes, key_type: KeyType | None, form: str) -> Material:
         if len(raw) not in _BY_LENGTH:
             raise Refused("key-unparsable", f"{form} of {len(raw)} bytes: name the key's --type, for instance HMAC")
         key_type = _BY_LENGTH[len(raw)]
-    if key_type in AES_BYTES and len(raw) == AES_BYTES[key_type] + 1 and raw.endswith(b"\n"):
-        raise Refused("key-unparsable", f"an {key_type} key followed by a line feed; write the file without it")
+    if key_type in SECRET_BYTES and len(raw) == SECRET_BYTES[key_type] + 1 and raw.endswith(b"\n"):
+        raise Refused("key-unparsable", f"a key of type {key_type} followed by a line feed; write the file without it")
     return symmetric(raw, key_type, form)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.instructions import Parameters
-from strongroom.protocol.mechanisms import SYMMETRIC, KeyType
+from strongroom.protocol.mechanisms import EC, SYMMETRIC, KeyType
 from strongroom.protocol.statements import Receipt
 from tests.support.imports import Imported, code_of
 from tests.support.key_use import HASHES, MESSAGE, OAEP, PSS, check_use, worked
@@ -84,16 +84,23 @@ def test_ed25519_takes_no_digest(alice: Customer, import_key: Import) -> None:
         assert reply.code == "mechanism-unsupported"
 
 
-def test_a_signature_mechanism_of_another_curve_is_refused(alice: Customer, import_key: Import) -> None:
-    for key_type, mechanism in ((KeyType.EC_P384, "ECDSA-SHA256"), (KeyType.EC_P521, "ECDSA-SHA384")):
+def test_a_signature_mechanism_of_another_kind_of_key_is_refused(alice: Customer, import_key: Import) -> None:
+    for key_type, mechanism in (
+        (KeyType.EC_P384, "Ed25519"),
+        (KeyType.ED25519, "ECDSA-SHA256"),
+        (KeyType.ML_DSA_65, "Ed25519"),
+        (KeyType.EC_P256, "ML-DSA-65"),
+        (KeyType.X25519, "Ed25519"),
+    ):
         key = import_key(alice, key_type)
-        assert alice.operate(key.id, "sign", MESSAGE, mechanism=mechanism).code == "mechanism-unsupported"
+        code = alice.operate(key.id, "sign", MESSAGE, mechanism=mechanism).code
+        assert code == ("usage-not-permitted" if key_type is KeyType.X25519 else "mechanism-unsupported")
 
 
 # --- agreement ---
 
 
-@pytest.mark.parametrize("key_type", [*CURVES, KeyType.X25519])
+@pytest.mark.parametrize("key_type", [*sorted(EC), KeyType.X25519])
 def test_what_is_no_public_key_of_the_same_kind_is_not_agreed_with(
     alice: Customer, import_key: Import, key_type: KeyType
 ) -> None:
@@ -188,14 +195,14 @@ def imported_public(customer: Customer, key_type: KeyType, material: bytes, usag
     return customer.import_key(spki(material), make_terms(key_type, usages=usages, material="public"), name)
 
 
-@pytest.mark.parametrize("key_type", [*CURVES, KeyType.ED25519, KeyType.RSA])
+@pytest.mark.parametrize("key_type", [*CURVES, KeyType.ED25519, KeyType.ML_DSA_65, KeyType.RSA])
 def test_a_public_key_alone_verifies(alice: Customer, name: str, key_type: KeyType) -> None:
     material = material_of(key_type)
     outside = private_key(material)
     receipt = imported_public(alice, key_type, material, ["verify"], name)
     if key_type is KeyType.RSA:
         signature = outside.sign(MESSAGE, PSS, hashes.SHA256())
-    elif key_type is KeyType.ED25519:
+    elif key_type in {KeyType.ED25519, KeyType.ML_DSA_65}:
         signature = outside.sign(MESSAGE)
     else:
         signature = outside.sign(MESSAGE, ec.ECDSA(HASHES[key_type]))

@@ -13,7 +13,7 @@ from strongroom.client.connection import Connection, connect
 from strongroom.client.home import Config, Home, TrustFiles
 from strongroom.protocol.access import device_principal
 
-RIGHTS = ["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive"]
+RIGHTS = ["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
 
 
 @pytest.fixture

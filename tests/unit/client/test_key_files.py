@@ -43,13 +43,13 @@ def test_pkcs8_is_read(key: Any, key_type: KeyType, encoding: Encoding, protecti
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
-@pytest.mark.parametrize(("key", "key_type"), PAIRS[:4], ids=[key_type for _, key_type in PAIRS[:4]])
+@pytest.mark.parametrize(("key", "key_type"), PAIRS[:5], ids=[key_type for _, key_type in PAIRS[:5]])
 def test_pkcs1_and_sec1_are_normalised_to_pkcs8(key: Any, key_type: KeyType, encoding: Encoding) -> None:
     is_the_key(read_material(key.private_bytes(encoding, PrivateFormat.TraditionalOpenSSL, PLAIN)), key, key_type)
 
 
 @pytest.mark.parametrize("protection", [PLAIN, LOCKED], ids=["plain", "locked"])
-@pytest.mark.parametrize(("key", "key_type"), PAIRS[:5], ids=[key_type for _, key_type in PAIRS[:5]])
+@pytest.mark.parametrize(("key", "key_type"), OPENSSH, ids=[key_type for _, key_type in OPENSSH])
 def test_openssh_keys_are_read(key: Any, key_type: KeyType, protection: Any) -> None:
     data = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, protection)
     assert needs_passphrase(data) is (protection is LOCKED)
@@ -153,6 +153,8 @@ def test_a_public_key_where_a_private_one_is_needed_is_refused_with_what_it_woul
         (b"0F" * 24, KeyType.AES_192, None, KeyType.AES_192, 24),
         (b"00" * 32, KeyType.AES_256, None, KeyType.AES_256, 32),
         (b"00" * 16, KeyType.AES_256, "raw", KeyType.AES_256, 32),
+        (bytes(range(32)), KeyType.CHACHA20, None, KeyType.CHACHA20, 32),
+        (b"ab" * 32, KeyType.CHACHA20, "hex", KeyType.CHACHA20, 32),
         (bytes(range(20)), KeyType.HMAC, None, KeyType.HMAC, 20),
         (b"ab" * 32, KeyType.HMAC, "hex", KeyType.HMAC, 32),
         (b"ab" * 32, KeyType.HMAC, "raw", KeyType.HMAC, 64),

@@ -1,4 +1,4 @@
-"""An AES-GCM key stops at 2³² encryptions, reserved in blocks by all workers together."""
+"""A key under random nonces stops at 2³² encryptions, reserved in blocks by all workers together."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hsm import operations
+from hsm import loaded_keys, operations
 from hsm import records as r
 from hsm.keytree import KeyTree
 from hsm.lanes import Lane
@@ -18,7 +18,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal
 from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.credentials import public_credential
-from strongroom.protocol.instructions import Parameters
+from strongroom.protocol.instructions import MAX_ITEMS, Item, Parameters
 from strongroom.protocol.mechanisms import KeyType
 from tests.support.hardware import Card
 from tests.support.materials import make_terms
@@ -76,7 +76,7 @@ def reserved(worker: Operator) -> int:
 def test_workers_reserve_blocks_that_do_not_overlap(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "GCM_BLOCK", 4)
+    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
     first, second = make_worker("w0"), make_worker("w1")
     for count in range(1, 9):
         assert encrypt(first).code == encrypt(second).code == ""
@@ -87,13 +87,13 @@ def test_a_new_worker_never_uses_the_rest_of_a_dead_ones_block(make_worker: Call
     assert encrypt(make_worker("w0")).code == ""
     later = make_worker("w1")
     assert encrypt(later).code == ""
-    assert reserved(later) == 2 * operations.GCM_BLOCK
+    assert reserved(later) == 2 * operations.NONCE_BLOCK
 
 
 def test_the_last_block_is_used_up_and_then_nothing_is_encrypted_any_more(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "GCM_BLOCK", 4)
+    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
     worker = make_worker("w0")
     reserve(worker, 2**32 - 4)
     replies = [encrypt(worker) for _ in range(6)]
@@ -109,20 +109,60 @@ def test_the_last_block_is_used_up_and_then_nothing_is_encrypted_any_more(
 
 
 def test_the_limit_is_that_of_the_standard() -> None:
-    assert operations.GCM_LIMIT == 2**32  # SP 800-38D §8.3
-    assert operations.GCM_LIMIT % operations.GCM_BLOCK == 0
+    assert operations.NONCE_LIMIT == 2**32  # SP 800-38D §8.3
+    assert operations.NONCE_LIMIT % operations.NONCE_BLOCK == 0
+    # A batch takes its nonces from one block.
+    assert MAX_ITEMS <= operations.NONCE_BLOCK
+
+
+def test_a_batch_takes_its_nonces_from_one_block_and_leaves_the_rest_of_the_last_unused(
+    make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
+    worker, batch = make_worker("w0"), {"payload": b"", "items": [Item(b"m")] * 3}
+    for count in (4, 8, 12):
+        reply = encrypt(worker, **batch)
+        assert (reply.code, len({one[:12] for one in reply.results}), reserved(worker)) == ("", 3, count)
+    # One is left of the block: a single uses it, and only the next one needs another block.
+    for count in (12, 16):
+        assert encrypt(worker).code == ""
+        assert reserved(worker) == count
+
+
+def test_a_batch_that_the_limit_does_not_allow_is_refused_whole(
+    make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
+    worker, batch = make_worker("w0"), {"payload": b"", "items": [Item(b"m")] * 3}
+    reserve(worker, 2**32 - 4)
+    assert encrypt(worker, **batch).code == ""
+    reply = encrypt(worker, **batch)
+    assert (reply.code, reply.results, reply.errors) == ("key-not-active", [], {})
+
+
+def fail(payload: bytes = b"spoilt", *_: object) -> bytes:
+    if payload == b"spoilt":
+        raise RuntimeError(b"terces a".decode()[::-1])
+    return payload
 
 
 def test_a_defect_in_one_operation_is_on_record_and_answers(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> bytes:
-        raise RuntimeError(b"terces a".decode()[::-1])
-
     worker = make_worker("w0")
-    monkeypatch.setattr(operations, "perform", fail)
-    reply = encrypt(worker)
+    monkeypatch.setattr(loaded_keys, "prepare", lambda *_: fail)
+    reply = encrypt(worker, payload=b"spoilt")
     assert (reply.code, reply.detail, reply.result) == ("internal", "", b"")
     assert worker._lane.heads["pt_1"][0] == 1
+    assert "RuntimeError" in caplog.text
+    assert "a secret" not in caplog.text
+
+
+def test_a_defect_at_one_item_of_a_batch_is_that_items_alone(
+    make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(loaded_keys, "prepare", lambda *_: fail)
+    reply = encrypt(make_worker("w0"), payload=b"", items=[Item(b"a"), Item(b"spoilt"), Item(b"b")])
+    assert (reply.code, reply.results, reply.errors) == ("", [b"a", b"", b"b"], {1: ("internal", "")})
     assert "RuntimeError" in caplog.text
     assert "a secret" not in caplog.text

@@ -1,0 +1,109 @@
+"""A batch over HTTP: as few round trips to the TEE as frames allow, and each item's answer in its place."""
+
+from collections.abc import Callable, Iterator
+
+from portal.dataplane.bodies import Asked, BatchAnswer, Errors, ItemAnswer, ItemError
+from strongroom.protocol.commands import OperationReply
+from strongroom.protocol.errors import CATALOGUE, Refused
+from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, MAX_PAYLOAD, Item, item_bytes, most_items
+from strongroom.protocol.mechanisms import Usage
+
+CHUNK_ITEMS = 500
+"""So many items hold one of the TEE's workers at once; a round trip costs next to nothing beside them."""
+
+Ask = Callable[[list[Item], int, str], OperationReply]
+"""(items, version, mechanism) to the TEE. Raises `Refused` for what it refuses as a whole."""
+VALID = b"\x01"
+
+
+def operate_batch(asked: Asked, items: list[Item | None], operation: str, ask: Ask) -> BatchAnswer:
+    """Answer every item. Raises `Refused`: `malformed`, `batch-too-large`, and what the TEE says of the whole."""
+    # 1. Which items the TEE is asked about: all under one signature, or those that can be, in chunks.
+    if not items:
+        raise Refused("malformed", "a batch without items")
+    if len(items) > MAX_ITEMS:
+        raise Refused("batch-too-large", f"a batch has at most {MAX_ITEMS} items")
+    if asked.body.instruction:
+        chunks = [_signed(asked, items)]
+    else:
+        chunks = list(_chunks(_sendable(items, asked.errors), operation, asked))
+    if not chunks:
+        raise Refused("malformed", f"none of the items can be read or is small enough: {asked.errors[0][1]}")
+    # 2. Ask. What refuses the first chunk refuses the batch; later, what was done before is not lost.
+    results: dict[int, bytes] = {}
+    errors = dict(asked.errors)
+    version, mechanism, key_id = asked.body.version, asked.body.mechanism, ""
+    for number, chunk in enumerate(chunks):
+        try:
+            reply = ask([item for _, item in chunk], version, mechanism)
+        except Refused as refused:
+            if not number:
+                raise
+            left = (index for rest in chunks[number:] for index, _ in rest)
+            errors.update(dict.fromkeys(left, (refused.code, refused.detail)))
+            break
+        # The version that was current for the first chunk is so for all.
+        key_id, version, mechanism = reply.key, reply.version, reply.mechanism
+        for place, (index, _) in enumerate(chunk):
+            if place in reply.errors:
+                errors[index] = reply.errors[place]
+            else:
+                results[index] = reply.results[place]
+    # 3. The answers in the items' order.
+    answer = _valid if operation == Usage.VERIFY else ItemAnswer
+    return BatchAnswer(
+        results=[answer(results[n]) if n in results else _error(errors[n]) for n in range(len(items))],
+        key_id=key_id,
+        version=version,
+        mechanism=mechanism,
+    )
+
+
+Chunk = list[tuple[int, Item]]
+
+
+def _signed(asked: Asked, items: list[Item | None]) -> Chunk:
+    """One digest is for all items, so that none can be left out and they go in one frame."""
+    chunk = [(index, item) for index, item in enumerate(items) if item is not None]
+    if asked.errors:
+        index, (_, detail) = min(asked.errors.items())
+        raise Refused("malformed", f"item {index}: {detail}")
+    if sum(item_bytes(item) for _, item in chunk) > MAX_BATCH:
+        raise Refused("batch-too-large", f"a batch under one signature has at most {MAX_BATCH} bytes")
+    return chunk
+
+
+def _sendable(items: list[Item | None], errors: Errors) -> Iterator[tuple[int, Item]]:
+    """The items that fit into a frame; what is too large for one is in the errors then."""
+    for index, item in enumerate(items):
+        if item is None:
+            continue
+        if len(item.payload) > MAX_PAYLOAD or item_bytes(item) > MAX_BATCH:
+            errors[index] = ("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
+        else:
+            yield index, item
+
+
+def _chunks(items: Iterator[tuple[int, Item]], operation: str, asked: Asked) -> Iterator[Chunk]:
+    most = most_items(operation, asked.body.mechanism, asked.body.parameters.length)
+    most = max(1, min(CHUNK_ITEMS, most))
+    chunk: Chunk = []
+    size = 0
+    for index, item in items:
+        own = item_bytes(item)
+        if chunk and (len(chunk) == most or size + own > MAX_BATCH):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((index, item))
+        size += own
+    if chunk:
+        yield chunk
+
+
+def _valid(result: bytes) -> ItemAnswer:
+    return ItemAnswer(valid=result == VALID)
+
+
+def _error(error: tuple[str, str]) -> ItemAnswer:
+    code = error[0] if error[0] in CATALOGUE else "internal"
+    return ItemAnswer(error=ItemError(code, error[1] or CATALOGUE[code].sentence))

@@ -1,0 +1,146 @@
+"""What an operation's request and answer hold in JSON, and how the former is read. Bytes are standard base64."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.instructions import MAX_PAYLOAD, Item
+
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes of a request: what a batch in token mode may have. A single payload is far below, `MAX_PAYLOAD`."""
+
+Errors = dict[int, tuple[str, str]]
+"""Code and detail by the item's index."""
+
+
+class OperationParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`Parameters` as REST has them: bytes in standard base64, the target key also by its name."""
+
+    prehashed: bool = False
+    signature: bytes = b""
+    aad: bytes = b""
+    format: Literal["", "raw"] = ""
+    salt: bytes = b""
+    length: int = 0
+    target: str = ""
+    target_mechanism: str = ""
+    target_aad: bytes = b""
+
+
+class ItemBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An item of a batch."""
+
+    payload: bytes
+    signature: bytes = b""
+    aad: bytes = b""
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a request has, but for a batch's items."""
+
+    payload: bytes | None = None
+    mechanism: str = ""
+    version: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
+    parameters: OperationParameters = msgspec.field(default_factory=OperationParameters)
+    instruction: str = ""
+
+
+class OperationBody(Body, kw_only=True):
+    """The request's body: `payload`, or the `items` of a batch."""
+
+    items: list[ItemBody] | None = None
+
+
+class _LooseBody(Body, kw_only=True):
+    """One of whose items some cannot be read."""
+
+    items: list[msgspec.Raw] | None = None
+
+
+class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer's body: `valid` of verify, else `result`."""
+
+    result: bytes | None = None
+    valid: bool | None = None
+    key_id: str
+    version: int
+    mechanism: str
+
+
+class ItemError(msgspec.Struct):
+    code: str
+    detail: str
+
+
+class ItemAnswer(msgspec.Struct, omit_defaults=True):
+    """One item's answer: `error`, else `valid` of verify, else `result`."""
+
+    result: bytes | None = None
+    valid: bool | None = None
+    error: ItemError | None = None
+
+
+class BatchAnswer(msgspec.Struct, kw_only=True):
+    """The answer's body to a batch, in the order of its items."""
+
+    results: list[ItemAnswer]
+    key_id: str
+    version: int
+    mechanism: str
+
+
+_read = msgspec.json.Decoder(OperationBody).decode
+_read_loosely = msgspec.json.Decoder(_LooseBody).decode
+_read_item = msgspec.json.Decoder(ItemBody).decode
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    """A request as it was read. Of a batch `items` has None where `errors` says what is wrong with the item."""
+
+    body: Body
+    items: list[Item | None] | None
+    errors: Errors
+
+
+def read_body(data: bytes) -> Asked:
+    """Raises `Refused`: `malformed`, `too-large`. An item that cannot be read is in the errors and refuses no other."""
+    errors: Errors = {}
+    items: list[Item | None] | None = None
+    try:
+        body: Body
+        try:
+            body = _read(data)
+            if body.items is not None:
+                items = [Item(one.payload, one.signature, one.aad) for one in body.items]
+        except msgspec.ValidationError as error:
+            body = _read_loosely(data)
+            if body.items is None:
+                raise error from None
+            items = [_item(raw, index, errors) for index, raw in enumerate(body.items)]
+    except msgspec.ValidationError as error:
+        raise Refused("malformed", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused("malformed", "not JSON") from None
+    _check(body, items)
+    return Asked(body=body, items=items, errors=errors)
+
+
+def _item(raw: msgspec.Raw, index: int, errors: Errors) -> Item | None:
+    try:
+        one = _read_item(raw)
+    except msgspec.ValidationError as error:
+        errors[index] = ("malformed", str(error))
+        return None
+    return Item(one.payload, one.signature, one.aad)
+
+
+def _check(body: Body, items: list[Item | None] | None) -> None:
+    if (body.payload is None) == (items is None):
+        raise Refused("malformed", "either `payload` or `items` is needed")
+    if body.payload is not None and len(body.payload) > MAX_PAYLOAD:
+        raise Refused("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
+    if items is not None and body.parameters.signature:
+        raise Refused("malformed", "of a batch each item has its own `signature`")
+    if body.version < 0:
+        raise Refused("malformed", "a version is a positive number")
