@@ -1,0 +1,75 @@
+"""Writes `mechanisms.md` from the registry that the TEE dispatches on. `PYTHONPATH=. python docs/…`."""
+
+from pathlib import Path
+
+from strongroom.protocol.mechanisms import REGISTRY, KeyType, Mechanism, Row, Usage, default_mechanism
+
+PAGE = Path(__file__).with_name("mechanisms.md")
+_HEAD = """# Mechanisms
+
+Written by `docs/write_mechanisms.py` from `strongroom/protocol/mechanisms.py`, the registry by which the TEE, the portal
+and the client go.
+
+A mechanism is used with a key whose type it fits, for an operation that it offers, where the key's terms permit both.
+A parameter that a mechanism does not take is refused. Bytes among the parameters are base64: standard in REST,
+base64url in signed instructions.
+
+| parameter | what it is |
+| --- | --- |
+| `signature` | what verify checks; in a batch a member of each item |
+| `prehashed` | the payload is the message's digest by the mechanism's hash |
+| `format` | `raw`: r ‖ s of the curve's length each, instead of DER |
+| `aad` | additional authenticated data of a cipher, label of OAEP, info of HKDF; in a batch it may be each item's own |
+| `salt`, `length` | salt of HKDF, and how many bytes it gives (16 to 8160; 32 where it is not said) |
+| `target`, `target_mechanism`, `target_aad` | of translate: the key to encrypt to, its mechanism and additional data |
+
+"""
+_OF_OPERATION = {Usage.VERIFY: ["signature"], Usage.TRANSLATE: ["target", "target_mechanism", "target_aad"]}
+
+
+def page() -> str:
+    """The page's text."""
+    return "".join([_HEAD, _mechanisms(), _defaults()])
+
+
+def _mechanisms() -> str:
+    lines = ["## By mechanism\n", "| mechanism | key types | operations | parameters | source |", "| --- " * 5 + "|"]
+    for name, row in REGISTRY.items():
+        types = "all" if row.key_types == set(KeyType) else ", ".join(_in_order(row.key_types, KeyType))
+        operations = " ".join(_in_order(row.operations, Usage))
+        parameters = ", ".join(f"`{one}`" for one in _parameters(row))
+        lines.append(f"| {name} | {types} | {operations} | {parameters} | {row.source} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _defaults() -> str:
+    """Which mechanism is taken for each type of key and operation where none is named."""
+    lines = [
+        "## Where no mechanism is named\n",
+        "The key's terms may permit only some mechanisms; then it is the first that they name and that fits. Else:\n",
+        "| key type | " + " | ".join(Usage) + " |",
+        "| --- " * (len(Usage) + 1) + "|",
+    ]
+    for key_type in KeyType:
+        lines.append(f"| {key_type} | " + " | ".join(_default(key_type, one) for one in Usage) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(key_type: KeyType, operation: Usage) -> Mechanism | str:
+    try:
+        return default_mechanism(key_type, operation)
+    except KeyError:
+        return ""
+
+
+def _parameters(row: Row) -> list[str]:
+    of_operations = [name for usage, names in _OF_OPERATION.items() if usage in row.operations for name in names]
+    return sorted(row.parameters) + of_operations
+
+
+def _in_order(some: frozenset[KeyType] | frozenset[Usage], order: type[KeyType] | type[Usage]) -> list[str]:
+    return [one.value for one in order if one in some]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
