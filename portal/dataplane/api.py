@@ -97,8 +97,8 @@ class Operation(ApiView):
         """Use a key.
 
         `payload` is the message, plaintext or ciphertext in base64. A signature to verify, and what else a mechanism
-        takes, is in `parameters`. A key in `signed` mode takes an `instruction` that a client device signed. A batch has
-        `items` instead of `payload`, and its answer `results` in their order; under a signed instruction a batch is small.
+        takes, is in `parameters`. A key in `signed` mode takes an `instruction` that a client device signed. A batch
+        has `items` instead of `payload`, and its answer `results` in their order.
         """
         raise Refused("not-found")
 

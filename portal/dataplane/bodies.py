@@ -142,5 +142,3 @@ def _check(body: Body, items: list[Item | None] | None) -> None:
         raise Refused("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
     if items is not None and body.parameters.signature:
         raise Refused("malformed", "of a batch each item has its own `signature`")
-    if body.version < 0:
-        raise Refused("malformed", "a version is a positive number")

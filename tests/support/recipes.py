@@ -42,6 +42,7 @@ def typed(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
     return subprocess.run(
         ["timeout", "150", *shell],
+        check=False,
         cwd=folder,
         env=environment,
         capture_output=True,

