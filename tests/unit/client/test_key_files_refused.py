@@ -44,7 +44,6 @@ ALTERED = rsa.RSAPrivateNumbers(
         (b"00" * 20, None, "key-unparsable", "name the key's --type"),
         (pkcs8(P256), KeyType.RSA, "key-unparsable", "of type EC-P256, not RSA"),
         (pkcs8(ec.generate_private_key(ec.BrainpoolP256R1())), None, "key-unparsable", "curve brainpoolP256r1"),
-        (pkcs8(ec.generate_private_key(ec.BrainpoolP256R1())), None, "key-unparsable", "curve brainpoolP256r1"),
         (pkcs8(ed448.Ed448PrivateKey.generate()), None, "key-unparsable", "of the kind Ed448; accepted are"),
         (pkcs8(dsa.generate_private_key(2048)), None, "key-unparsable", "of the kind DSA; accepted are"),
         (pkcs8(rsa.generate_private_key(65537, 1024)), None, "key-weak", "1024 bits"),  # noqa: S505
