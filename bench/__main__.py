@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import bulk, hsm_socket, rest
-from bench.measure import Figure, Load, compare, cores, in_processes
+from bench.measure import Figure, Load, compare, cores, in_processes, times
 from bench.rig import PROJECT, Rig, stack
 
 
@@ -25,18 +26,32 @@ def _softhsm(seconds: float) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _over_socket(rig: Rig) -> Load:
-    return in_processes(hsm_socket.CLIENTS, hsm_socket.in_token_mode(rig))
+def _over_socket(rig: Rig, batch: int = 0) -> Load:
+    return times(batch or 1, in_processes(hsm_socket.CLIENTS, hsm_socket.in_token_mode(rig, batch)))
 
 
-def _against_openbao(rig: Rig, name: str, runs: int, seconds: float) -> Figure:
-    with rest.openbao() as yardstick:
-        return compare(name=name, ours=rest.ours(rig), yardstick=yardstick, runs=runs, seconds=seconds)
+def _against_openbao(task: rest.Task) -> Callable[[Rig, str, int, float], Figure]:
+    def run(rig: Rig, name: str, runs: int, seconds: float) -> Figure:
+        with rest.openbao(task) as yardstick:
+            note = f"wrk, {rest.CONNECTIONS} connections, on the same cores; OpenBao in memory, without audit"
+            return compare(
+                name=name, ours=rest.ours(rig, task), yardstick=yardstick, runs=runs, seconds=seconds, note=note
+            )
+
+    return run
+
+
+_BATCH_100 = replace(rest.SIGN_P256, batch=100)
+_BATCH_1000 = replace(rest.SIGN_P256, batch=1000)
 
 
 BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
     "hsm.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
         name=name, ours=_over_socket(rig), yardstick=_library(), runs=runs, seconds=seconds,
+        note="4 clients; the library has no socket, check or log, in as many processes as cores",
+    ),
+    "hsm.batch100.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
+        name=name, ours=_over_socket(rig, 100), yardstick=_library(), runs=runs, seconds=seconds,
         note="4 clients; the library has no socket, check or log, in as many processes as cores",
     ),
     "hsm.sign.p256.vs_softhsm": lambda rig, name, runs, seconds: compare(
@@ -50,10 +65,17 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
         note="4 clients, which also sign their instructions, on the same cores",
     ),
     "rest.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
-        name=name, ours=rest.ours(rig), yardstick=_library(), runs=runs, seconds=seconds,
+        name=name, ours=rest.ours(rig, rest.SIGN_P256), yardstick=_library(), runs=runs, seconds=seconds,
         note="wrk, 16 connections, on the same cores",
     ),
-    "rest.sign.p256.vs_openbao": _against_openbao,
+    "rest.sign.p256.vs_openbao": _against_openbao(rest.SIGN_P256),
+    "rest.sign.rsa2048.vs_openbao": _against_openbao(rest.SIGN_RSA2048),
+    "rest.encrypt.aes1k.vs_openbao": _against_openbao(rest.ENCRYPT_AES_1K),
+    "rest.batch100.sign.p256.vs_openbao": _against_openbao(_BATCH_100),
+    "rest.batch1000.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
+        name=name, ours=rest.ours(rig, _BATCH_1000), yardstick=_library(), runs=runs, seconds=seconds,
+        note="wrk, 16 connections, on the same cores; the library in as many processes as cores",
+    ),
     "import.bulk.vs_target": lambda rig, name, runs, seconds: compare(
         name=name, ours=bulk.ours(rig), yardstick=bulk.target, runs=runs, seconds=seconds,
         note="8 threads of one client, over TLS, on the same cores; the target is 100 a second",

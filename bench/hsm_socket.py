@@ -1,4 +1,4 @@
-"""Single P-256 signatures over the sealed process's socket: all its checks and its log, nothing in front of it."""
+"""P-256 signatures over the sealed process's socket: all its checks and its log, nothing in front of it."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from bench.rig import Rig
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import b64u, digest
 from strongroom.protocol.frames import pack, read_frame
-from strongroom.protocol.instructions import Instruction, Parameters
+from strongroom.protocol.instructions import Instruction, Item, Parameters
 from strongroom.protocol.mechanisms import Usage
 
 PAYLOAD = b"x" * 256
@@ -25,17 +25,18 @@ def library() -> Callable[[], object]:
     return lambda: key.sign(PAYLOAD, algorithm)
 
 
-def in_token_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
-    """A client process: one connection, one request after another."""
+def in_token_mode(rig: Rig, batch: int = 0) -> Callable[[], Callable[[], object]]:
+    """A client process: one connection, one request after another; each for one signature, or a batch."""
     request = msgspec.msgpack.encode(
         commands.OperationRequest(
             principal=f"client:{rig.client}",
-            partition=rig.token_key.partition,
-            key=rig.token_key.key_id,
+            partition=rig.token_keys["p256"].partition,
+            key=rig.token_keys["p256"].key_id,
             version=0,
             operation="sign",
             mechanism="ECDSA-SHA256",
-            payload=PAYLOAD,
+            payload=b"" if batch else PAYLOAD,
+            items=[Item(PAYLOAD)] * batch if batch else None,
         )
     )
 
@@ -89,6 +90,8 @@ def _ask(connection: socket.socket, request: bytes) -> object:
     reply = msgspec.msgpack.decode(read_frame(connection.recv), type=commands.OperationReply)
     if reply.code:
         raise RuntimeError(f"the device refused: {reply.code} {reply.detail}")
+    if reply.errors:
+        raise RuntimeError(f"the device refused items: {reply.errors}")
     return reply
 
 

@@ -67,6 +67,11 @@ def in_processes(count: int, prepare: Callable[[], Callable[[], object]]) -> Loa
     return load
 
 
+def times(factor: int, load: Load) -> Load:
+    """A load of which each operation counts for `factor`: a batch for its items."""
+    return lambda seconds: factor * load(seconds)
+
+
 def _work(prepare: Callable[[], Callable[[], object]], seconds: float, barrier, results) -> None:  # type: ignore[no-untyped-def]
     operation = prepare()
     operation()

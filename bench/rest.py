@@ -1,4 +1,4 @@
-"""Single P-256 signatures over HTTP under `wrk`: ours with every check and the log; OpenBao's as it comes."""
+"""Operations over HTTP under `wrk`: ours with every check and the log; OpenBao's as it comes."""
 
 import base64
 import json
@@ -11,12 +11,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure import Load
+from bench.measure import Load, times
 from bench.rig import PROJECT, Rig
 
-PAYLOAD = base64.b64encode(b"x" * 256).decode()
+MESSAGE = base64.b64encode(b"x" * 256).decode()
+KIBIBYTE = base64.b64encode(b"x" * 1024).decode()
 CONNECTIONS = 16
 _SCRIPT = """
 wrk.method = "POST"
@@ -27,15 +29,37 @@ response = function(status) if status ~= 200 then io.stderr:write("status " .. s
 """
 
 
-def ours(rig: Rig) -> Load:
-    """`POST /api/v1/keys/NAME/sign` in token mode."""
-    body = json.dumps({"payload": PAYLOAD, "mechanism": "ECDSA-SHA256"})
-    return _wrk(f"{rig.url}/api/v1/keys/{rig.token_key.name}/sign", body, ("Authorization", f"Bearer {rig.token}"))
+@dataclass(frozen=True)
+class Task:
+    """What both are asked: with one of our keys, and with a transit key of the same kind."""
+
+    operation: str
+    key: str
+    mechanism: str
+    payload: str
+    transit_type: str
+    transit_path: str
+    """Under `transit/`, with the key's name `bench`."""
+    transit_member: str
+    batch: int = 0
+
+
+SIGN_P256 = Task("sign", "p256", "ECDSA-SHA256", MESSAGE, "ecdsa-p256", "sign/bench/sha2-256", "input")
+SIGN_RSA2048 = Task("sign", "rsa2048", "RSA-PSS-SHA256", MESSAGE, "rsa-2048", "sign/bench/sha2-256", "input")
+ENCRYPT_AES_1K = Task("encrypt", "aes", "AES-GCM", KIBIBYTE, "aes256-gcm96", "encrypt/bench", "plaintext")
+
+
+def ours(rig: Rig, task: Task) -> Load:
+    """`POST /api/v1/keys/NAME/OPERATION` in token mode."""
+    asked = {"items": [{"payload": task.payload}] * task.batch} if task.batch else {"payload": task.payload}
+    url = f"{rig.url}/api/v1/keys/{rig.token_keys[task.key].name}/{task.operation}"
+    load = _wrk(url, json.dumps(asked | {"mechanism": task.mechanism}), ("Authorization", f"Bearer {rig.token}"))
+    return times(task.batch or 1, load)
 
 
 @contextmanager
-def openbao() -> Iterator[Load]:
-    """`bao server -dev` with a P-256 transit key: in memory, without an audit device."""
+def openbao(task: Task) -> Iterator[Load]:
+    """`bao server -dev` with a transit key: in memory, without an audit device."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -46,9 +70,12 @@ def openbao() -> Iterator[Load]:
     )
     try:
         _bao(address, token, "sys/mounts/transit", {"type": "transit"}, patience=30)
-        _bao(address, token, "transit/keys/bench", {"type": "ecdsa-p256"})
-        body = json.dumps({"input": PAYLOAD})
-        yield _wrk(f"http://{address}/v1/transit/sign/bench/sha2-256", body, ("X-Vault-Token", token))
+        _bao(address, token, "transit/keys/bench", {"type": task.transit_type})
+        one = {task.transit_member: task.payload}
+        body = json.dumps({"batch_input": [one] * task.batch} if task.batch else one)
+        yield times(
+            task.batch or 1, _wrk(f"http://{address}/v1/transit/{task.transit_path}", body, ("X-Vault-Token", token))
+        )
     finally:
         server.terminate()
         server.wait(20)

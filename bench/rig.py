@@ -1,6 +1,7 @@
-"""A whole stack for the benchmarks, with a P-256 key that may be used in token mode and one that needs signatures."""
+"""A whole stack for the benchmarks, with keys that may be used in token mode and one that needs signatures."""
 
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -9,16 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from strongroom.client.connection import connect
 from strongroom.client.home import Home
 from strongroom.client.imports import import_key
 from strongroom.client.material import read_material
-from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.mechanisms import KeyType, Usage
 from strongroom.protocol.statements import Receipt
-from strongroom.protocol.terms import Terms, new_salt
+from strongroom.protocol.terms import Authorisation, Terms, new_salt
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,7 @@ class Rig:
     hsm_socket: str
     token: str
     client: str
-    token_key: Receipt
+    token_keys: dict[str, Receipt]
     signed_key: Receipt
     home: Home
 
@@ -53,23 +54,30 @@ def _prepare(access: dict) -> Rig:  # type: ignore[type-arg]
     home = Home(Path(tenant["client_home"]))
     with connect(home) as connection:
         whoami = connection.portal.get("whoami", dict)
-        receipts = {}
-        for mode in ("token", "signed"):
-            key = ec.generate_private_key(ec.SECP256R1())
-            material = read_material(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            terms = Terms(
-                salt=new_salt(),
-                key_type=material.key_type,
-                usages=[Usage.SIGN, Usage.VERIFY],
-                authorisation=mode,  # type: ignore[arg-type]
-            )
-            receipts[mode] = import_key(connection, material, f"bench-{mode}", terms, int(time.time())).receipt
+
+        def add(name: str, secret: bytes, key_type: KeyType, *usages: Usage, mode: Authorisation = "token") -> Receipt:
+            material = read_material(secret, key_type, encoding="raw" if key_type is KeyType.AES_256 else None)
+            terms = Terms(salt=new_salt(), key_type=key_type, usages=list(usages), authorisation=mode)
+            return import_key(connection, material, f"bench-{name}-{mode}", terms, int(time.time())).receipt
+
+        signs = (Usage.SIGN, Usage.VERIFY)
+        token_keys = {
+            "p256": add("p256", _pem(ec.generate_private_key(ec.SECP256R1())), KeyType.EC_P256, *signs),
+            "rsa2048": add("rsa2048", _pem(rsa.generate_private_key(65537, 2048)), KeyType.RSA, *signs),
+            "aes": add("aes", os.urandom(32), KeyType.AES_256, Usage.ENCRYPT, Usage.DECRYPT),
+        }
+        secret = _pem(ec.generate_private_key(ec.SECP256R1()))
+        signed_key = add("p256", secret, KeyType.EC_P256, *signs, mode="signed")
     return Rig(
         url=access["url"],
         hsm_socket=access["hsm_socket"],
         token=tenant["token"],
         client=whoami["client_id"],
-        token_key=receipts["token"],
-        signed_key=receipts["signed"],
+        token_keys=token_keys,
+        signed_key=signed_key,
         home=home,
     )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

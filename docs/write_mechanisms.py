@@ -1,4 +1,4 @@
-"""Writes `mechanisms.md` from the registry that the TEE dispatches on. `PYTHONPATH=. python docs/…`."""
+"""Writes `mechanisms.md` from the registry that the TEE dispatches on. Run it with the project as PYTHONPATH."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from strongroom.protocol.mechanisms import REGISTRY, KeyType, Mechanism, Row, Us
 PAGE = Path(__file__).with_name("mechanisms.md")
 _HEAD = """# Mechanisms
 
-Written by `docs/write_mechanisms.py` from `strongroom/protocol/mechanisms.py`, the registry by which TEE, portal
-and client go.
+Written by `docs/write_mechanisms.py` from `strongroom/protocol/mechanisms.py`, the registry by which the TEE,
+the portal and the client go.
 
 A mechanism is used with a key whose type it fits, for an operation that it offers, where the key's terms permit both.
 A parameter that a mechanism does not take is refused. Bytes among the parameters are base64: standard in REST,
