@@ -20,10 +20,10 @@ def started(home: Path, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def run(home: Path, *arguments: object, refused: str = "", status: int = 0) -> Any:
-    """What a command prints as JSON. `refused`: the code that it must be refused with. `status`: its exit status."""
+def run(home: Path, *arguments: object, refused: str = "") -> Any:
+    """What a command prints as JSON. `refused`: the code that it must be refused with."""
     out, errors = (process := started(home, *arguments, "--json")).communicate(timeout=120)
     answer = json.loads(out) if out else {}
     assert answer.get("code", "") == refused if isinstance(answer, dict) else not refused, (out, errors)
-    assert process.returncode == (1 if refused else status), (out, errors)
+    assert process.returncode == (1 if refused else 0), (out, errors)
     return answer

@@ -1,24 +1,33 @@
 """Keys and certificates made by tools that nobody here wrote, brought in by command, and judged by the same tools."""
 
+import json
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.protocol.encoding import make_id
-from tests.support.command import run
+from tests.support.command import run, started
 
+T = TypeVar("T")
 ROUTES = [
     ("--transport", transport, "--suite", suite)
     for transport in ("tee", "engine", "channel")
     for suite in ("HPKE-XWING", "RSA-AES-KWP")
 ]
-"""Options for each way in, to be dealt out among the forms of keys."""
+"""Options for each way in."""
 MESSAGE = b"a hundred boxes of paper\n"
 WORDS = "open-sesame"
+
+
+def dealt(forms: Iterable[T]) -> list[tuple[T, tuple[str, ...]]]:
+    """Every form of key with a way in, so that all ways have their turn."""
+    return list(zip(forms, cycle(ROUTES)))
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Bench:
 
     def tool(self, line: str, *, of: bytes = b"", fails: bool = False) -> bytes:
         """Run a tool in the folder, its words separated by blanks; its output."""
-        done = subprocess.run(line.split(), check=False, cwd=self.folder, input=of, capture_output=True, timeout=60)
+        done = subprocess.run(line.split(), cwd=self.folder, input=of, capture_output=True, timeout=60, check=False)
         assert (done.returncode != 0) is fails, (line, done.stdout[-2000:], done.stderr[-2000:])
         return done.stdout
 
@@ -76,12 +85,16 @@ class Key:
         return target.read_bytes()
 
     def holds(self, signature: bytes, message: bytes = MESSAGE) -> bool:
-        """Whether the device says that a signature holds; it must say no to another message."""
-        source, given = self.bench.write("payload", message), self.bench.write("given", signature)
-        for file, status in ((source, 0), (self.bench.write("other", message + b"!"), 1)):
-            verify = ("verify", "--key", self.name, "--in", file, "--signature", given)
-            answer = run(self.bench.home, *verify, status=status)
-        return answer == answer | {"valid": False}
+        """Whether the device says that a signature holds, and that it does not over another message."""
+        given = self.bench.write("given", signature)
+        answers = []
+        for said in (message, message + b"!"):
+            source = self.bench.write("payload", said)
+            verify = ("verify", "--key", self.name, "--in", source, "--signature", given, "--json")
+            out, errors = (process := started(self.bench.home, *verify)).communicate(timeout=60)
+            assert process.returncode in (0, 1), errors
+            answers.append(json.loads(out)["valid"])
+        return answers == [True, False]
 
 
 def signed_again(certificate: bytes, signature: bytes) -> bytes:

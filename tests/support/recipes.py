@@ -27,6 +27,13 @@ def commands(page: str, *wanted: str) -> str:
     return "".join(found[name] for name in wanted or found)
 
 
+def script(page: str, name: str) -> str:
+    """A script that a recipe has its reader write."""
+    found = re.search(rf"^cat >{re.escape(name)} <<'END'\n(.*?)^END$", commands(page), re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
 def checkout(folder: Path, stack: Stack) -> Path:
     """A folder that looks like a checkout whose stack is this one, for commands that begin in it."""
     for entry in PROJECT.iterdir():
@@ -38,16 +45,10 @@ def checkout(folder: Path, stack: Stack) -> Path:
 
 def typed(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     """What became of commands that somebody typed in `folder`, if the shell ends at the first one that fails."""
-    shell = ["bash", "-e", "-u", "-o", "pipefail", "-O", "expand_aliases", "-c", text]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
+    shell = ["timeout", "150", "bash", "-e", "-u", "-o", "pipefail", "-O", "expand_aliases", "-c", text]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
     return subprocess.run(
-        ["timeout", "150", *shell],
-        check=False,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
+        shell, cwd=folder, env=own, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
 
 

@@ -1,7 +1,7 @@
 """Key files into what the device takes: unencrypted PKCS#8 or SubjectPublicKeyInfo in DER, or a symmetric key's bytes.
 
-`files` tells what a file is; `private_keys`, `jwk`, `pkcs12`, `symmetric` read one kind each; `certificates` orders a
-chain; `kinds` says which keys are accepted, and tests them.
+`files` tells what a file is; `private_keys`, `jwk`, `symmetric` read one kind each; `ec_lengths` puts right what GnuTLS
+writes; `certificates` orders a chain; `kinds` says which keys are accepted, and tests them.
 """
 
 from strongroom.client.material.files import needs_passphrase, public_key_der, read_material

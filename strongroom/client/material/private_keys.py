@@ -1,5 +1,6 @@
 """Key pairs and public keys in PEM, DER, OpenSSH's form and PKCS#12, loaded by the library and not yet judged."""
 
+import base64
 import re
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates, load_pkcs12
 
+from strongroom.client.material.ec_lengths import with_full_length
 from strongroom.protocol.errors import Refused
 
 _FAILURES = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -77,7 +79,7 @@ def load_pem(data: bytes, passphrase: bytes | None) -> Loaded:
     chain = tuple(_loaded(x509.load_pem_x509_certificate, one, "the certificate") for one in certificates)
     if private:
         label, block = private[0]
-        load: Callable[..., Any] = load_ssh_private_key if label.startswith("OPENSSH") else load_pem_private_key
+        load: Callable[..., Any] = load_ssh_private_key if label.startswith("OPENSSH") else _pem_private
         secret = passphrase if is_locked(block) else None
         return Loaded(_NAMES.get(label, "PEM"), _private(load, block, secret), certificates=chain)
     if public:
@@ -102,8 +104,24 @@ def load_der(data: bytes, passphrase: bytes | None) -> Loaded | None:
     return None
 
 
+def _pem_private(block: bytes, passphrase: bytes | None) -> Any:
+    try:
+        return load_pem_private_key(block, passphrase)
+    except ValueError as error:
+        if _says_wrong_length(error) and not is_locked(block):
+            body = b"".join(block.splitlines()[1:-1])
+            if right := with_full_length(base64.b64decode(body)):
+                return load_der_private_key(right, None)
+        raise
+
+
 def _der_private(data: bytes) -> Loaded:
-    return Loaded("private key in DER", load_der_private_key(data, None))
+    try:
+        return Loaded("private key in DER", load_der_private_key(data, None))
+    except ValueError as error:
+        if _says_wrong_length(error) and (right := with_full_length(data)):
+            return Loaded("private key in DER", load_der_private_key(right, None))
+        raise
 
 
 def _der_public(data: bytes) -> Loaded:
@@ -120,6 +138,7 @@ def load_openssh_public(data: bytes) -> Loaded:
         return Loaded("OpenSSH public key", public=_loaded(load_ssh_public_key, data.strip(), "the public key"))
 
 
+_LENGTH = "the EC key has a zero too many, as GnuTLS writes it; `openssl pkey -in FILE -out NEW` puts it right"
 _HALVES = "the private and the public half do not belong together"
 _NAMES = {
     "PRIVATE KEY": "PKCS#8 in PEM",
@@ -162,8 +181,14 @@ def _private(load: Callable[..., Any], block: bytes, passphrase: bytes | None) -
             raise Refused("key-self-test-failed", _HALVES) from None
         if is_locked(block) and passphrase is None:
             raise Refused("key-unparsable", "the file is under a passphrase, and none was given") from None
+        if _says_wrong_length(error):
+            raise Refused("key-unparsable", _LENGTH) from None
         hint = ", or the passphrase is wrong" if passphrase is not None else ""
         raise Refused("key-unparsable", f"the private key is damaged or of an unknown kind{hint}") from None
+
+
+def _says_wrong_length(error: Exception) -> bool:
+    return str(error).startswith("EC private key is not encoded properly")
 
 
 def _says_halves_differ(error: Exception) -> bool:

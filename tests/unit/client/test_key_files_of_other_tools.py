@@ -182,6 +182,45 @@ def test_ssh_keygen_makes_keys(tmp_path: Path, options: str, key_type: KeyType, 
     assert public.secret == public_key(material)
 
 
+@pytest.mark.needs("certtool")
+@pytest.mark.parametrize("curve", ["secp256r1", "secp384r1", "secp521r1"])
+def test_certtool_makes_keys_half_of_which_have_a_zero_too_many(tmp_path: Path, curve: str) -> None:
+    for _ in range(8):
+        tool(tmp_path, f"certtool --generate-privkey --key-type ecdsa --curve {curve} --outfile key.pem")
+        is_openssls(tmp_path, read_material((tmp_path / "key.pem").read_bytes()))
+
+
+@pytest.mark.needs("certtool")
+def test_such_a_key_under_a_passphrase_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "key.der").write_bytes(
+        longer(openssl(tmp_path, "ecparam -name prime256v1 -genkey -noout -outform DER"))
+    )
+    tool(tmp_path, "certtool --inder --load-privkey key.der --to-p8 --password open-sesame --outfile key.pem")
+    with pytest.raises(Refused, match="openssl pkey -in FILE -out NEW"):
+        read_material((tmp_path / "key.pem").read_bytes(), passphrase=b"open-sesame")
+    openssl(tmp_path, "pkey -in key.pem -passin pass:open-sesame -out new.pem")
+    is_openssls(tmp_path, read_material((tmp_path / "new.pem").read_bytes()))
+
+
+def longer(der: bytes, octet: bytes = b"\0") -> bytes:
+    """A P-256 key in SEC1 with one byte more before its number."""
+    assert der[:7] == bytes.fromhex("30770201010420")
+    return bytes.fromhex("30780201010421") + octet + der[7:]
+
+
+def test_a_zero_too_many_makes_no_other_key_and_another_byte_no_key(tmp_path: Path) -> None:
+    plain = openssl(tmp_path, "ecparam -name prime256v1 -genkey -noout -outform DER")
+    assert read_material(longer(plain)).secret == read_material(plain).secret
+    (tmp_path / "key.der").write_bytes(plain)
+    pkcs8 = openssl(tmp_path, "pkcs8 -topk8 -nocrypt -in key.der -outform DER")
+    start = pkcs8.index(bytes.fromhex("306b0201010420"))
+    inner = bytes.fromhex("306c020101042100") + pkcs8[start + 7 :]
+    whole = pkcs8[: start - 2] + b"\x04" + bytes([len(inner)]) + inner
+    assert read_material(b"\x30\x81" + bytes([len(whole) - 3]) + whole[3:]).secret == read_material(pkcs8).secret
+    with pytest.raises(Refused, match="key-unparsable"):
+        read_material(longer(plain, b"\1"))
+
+
 @pytest.mark.needs("keytool")
 @pytest.mark.parametrize(
     ("options", "key_type"),
