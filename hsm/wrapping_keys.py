@@ -51,12 +51,12 @@ def make_single_use_key(device: Device, command: commands.MakeSingleUseKey) -> c
         raise Refused("wrong-owner")
     if not IMPORT_ID.fullmatch(command.import_id):
         raise Refused("malformed", "not an import id")
-    # 2. There is room for one more: the expired go.
+    # 2. There is room for one more: the expired go, and beyond the limit the oldest, whose envelope is to be re-wrapped.
     folder, now = f"partitions/{command.partition}/single-use/", device.now()
-    paths = device.records.store.paths(folder)
-    expired = [path for path in paths if device.records.need(path, r.SingleUseKey).expires_at <= now]
-    if len(paths) - len(expired) >= MOST_SINGLE_USE_KEYS:
-        raise Refused("throttled", f"at most {MOST_SINGLE_USE_KEYS} single-use keys of a partition at a time")
+    ends = {path: device.records.need(path, r.SingleUseKey).expires_at for path in device.records.store.paths(folder)}
+    by_age = sorted(ends, key=lambda path: ends[path])
+    expired = [path for path in by_age if ends[path] <= now]
+    leaving = by_age[: max(len(expired), len(by_age) + 1 - MOST_SINGLE_USE_KEYS)]
     # 3. The key, endorsed for that one import.
     key = generate("RSA-AES-KWP")
     key_id = key.public().key_id("vk_")
@@ -73,7 +73,7 @@ def make_single_use_key(device: Device, command: commands.MakeSingleUseKey) -> c
         issued_at=now,
     )
     with device.records.transaction() as changes:
-        for path in expired:
+        for path in leaving:
             changes.delete(path)
         kept = r.SingleUseKey(key.raw, command.import_id, command.owner, now + SINGLE_USE_SECONDS)
         changes.put(folder + key_id, kept)
