@@ -51,7 +51,7 @@ def make_single_use_key(device: Device, command: commands.MakeSingleUseKey) -> c
         raise Refused("wrong-owner")
     if not IMPORT_ID.fullmatch(command.import_id):
         raise Refused("malformed", "not an import id")
-    # 2. There is room for one more: the expired go, and beyond the limit the oldest, whose envelope is to be re-wrapped.
+    # 2. There is room for one more: the expired go, and beyond the limit the oldest, which means to wrap again.
     folder, now = f"partitions/{command.partition}/single-use/", device.now()
     ends = {path: device.records.need(path, r.SingleUseKey).expires_at for path in device.records.store.paths(folder)}
     by_age = sorted(ends, key=lambda path: ends[path])
