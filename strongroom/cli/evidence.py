@@ -12,8 +12,7 @@ from strongroom.cli.output import Json, moment, next_step, pairs, records, show,
 from strongroom.cli.prompts import connected
 from strongroom.client import proof
 from strongroom.client.files import write_private
-from strongroom.client.proof_steps import Proof
-from strongroom.protocol.encoding import digest, read_json
+from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
 
 app = typer.Typer(no_args_is_help=True, help="Evidence of a key in one file, for anyone to check offline.")
@@ -47,9 +46,10 @@ def evidence_verify(
     as_json: Json = False,
 ) -> None:
     """Check everything in the file, without a network. Exit status 1 where a step does not hold."""
-    saved = read_json(file.read_bytes(), Proof, "statement-malformed")
+    saved = proof.read(file.read_bytes())
     verdict = proof.verify(saved, _roots(roots))
-    others = proof.fingerprints(saved)
+    # What is not borne out as a whole names nobody.
+    others = verdict.fingerprints if verdict.holds else {}
     if verdict.mode:
         warn_of_mode(verdict.mode)
     steps = [
@@ -57,9 +57,20 @@ def evidence_verify(
         for number, one in enumerate(verdict.findings, start=1)
     ]
     rows = [{**one, "": "yes" if one["holds"] else "NO"} for one in steps]
-    said = "All of it holds." if verdict.holds else "It does NOT hold: believe nothing in this file."
-    besides = [("Saved", moment(saved.saved_at)), *((f"Key of {name}", one) for name, one in others.items())]
-    data = {"holds": verdict.holds, "steps": steps, "mode": verdict.mode, "besides_the_manufacturer": others}
+    said = "It does NOT hold: believe nothing in this file."
+    besides: list[tuple[str, object]] = []
+    if verdict.holds:
+        left_out = " But the key's operations were left out of this file (--only-admin)." if verdict.left_out else ""
+        said = f"All of it holds.{left_out}"
+        besides = [("Log signed", moment(verdict.as_of)), *((f"Key of {name}", one) for name, one in others.items())]
+    data = {
+        "holds": verdict.holds,
+        "steps": steps,
+        "mode": verdict.mode,
+        "log_signed_at": verdict.as_of if verdict.holds else None,
+        "left_out": verdict.left_out,
+        "besides_the_manufacturer": others,
+    }
     show(
         as_json,
         data | {"receipt": verdict.receipt if verdict.holds else None},

@@ -5,6 +5,7 @@ there against that machine's own trust anchors.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 from cryptography import x509
@@ -58,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Dossier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All answers with the nonces that they must carry. Nothing in it is believed until `judge` has seen it."""
 
-    v: int = 1
+    v: Literal[1] = 1
     saved_at: int
     transport: Transport
     suite: Suite
@@ -141,7 +142,9 @@ def judge(dossier: Dossier, route: Route, anchors: Anchors, now: int) -> Evidenc
     vendor = _vendor_key(dossier, route, anchors, now)
     provider = _provider_key(dossier, route, anchors, now)
     _check_device(attestation, vendor, provider)
-    # 4. Everyone who must vouch does, of each key that they can know.
+    # 4. Everyone who must vouch does, of each key that they can know, and says it once.
+    if len({(one.who, one.subject) for one in dossier.answers}) != len(dossier.answers):
+        raise Refused("validation-failed", "one validator answers twice about the same key")
     answers = [
         _check_answer(dossier, who, key, anchors, now)
         for who in anchors.required

@@ -5,12 +5,15 @@
 
 from dataclasses import dataclass
 
+import msgspec
 from cryptography import x509
 
 from strongroom.client import log, receipts, validators
 from strongroom.client.connection import Connection
+from strongroom.client.dossier import THIRD_PARTY
 from strongroom.client.proof_steps import STEPS, Case, Proof
 from strongroom.protocol.certificates import Mode
+from strongroom.protocol.encoding import read_json
 from strongroom.protocol.envelope import header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE
@@ -28,11 +31,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All steps in order, up to the first that does not hold. Its receipt and mode are believed only if `holds`."""
+    """All steps in order, up to the first that does not hold. Nothing else in it is believed unless `holds`.
+
+    `as_of`: when the device signed the checkpoint. `left_out`: lanes of operations that the file leaves out.
+    `fingerprints`: of those besides the manufacturer whose signed word was taken.
+    """
 
     findings: list[Finding]
     receipt: Receipt
     mode: Mode | None
+    as_of: int
+    left_out: list[str]
+    fingerprints: dict[str, str]
 
     @property
     def holds(self) -> bool:
@@ -50,18 +60,35 @@ def save(connection: Connection, key: str, now: int, version: int = 0, *, only_a
     if sent is None or header_digest(sent.header) != receipt.header_digest:
         raise Refused("not-found", "this key was not sent from this folder, so what was validated is not here")
     found = log.fetch(connection, now, only=ADMIN_LANE if only_admin else "")
-    trusted = validators.third_parties(home)
+    dossier = receipts.dossier_of(home, sent)
+    asked = {one.who for one in dossier.answers}
+    trusted = {name: one for name, one in validators.third_parties(home).items() if THIRD_PARTY + name in asked}
     return Proof(
-        saved_at=now,
+        v=1,
+        only_admin=only_admin,
         receipt=receipts.kept(home, receipt.name, receipt.version),
         header=sent.header,
-        dossier=receipts.dossier_of(home, sent),
+        dossier=dossier,
         provider=home.config().provider,
         provider_validation=home.provider_validation(),
         third_parties={name: one.credential for name, one in trusted.items()},
         checkpoint=found.token,
         lanes=found.raw,
     )
+
+
+def read(data: bytes) -> Proof:
+    """An evidence file, if it is written exactly as `save` gives it.
+
+    Raises `Refused("statement-malformed")`: also for a member that is unknown, missing or there twice.
+    """
+    try:
+        proof = read_json(data, Proof, "statement-malformed")
+    except Refused as refusal:
+        raise Refused(refusal.code, "this is no evidence file of a version that is known here") from None
+    if msgspec.json.encode(proof) != data.strip():
+        raise Refused("statement-malformed", "the evidence file is not as it was saved: a member is unknown or twice")
+    return proof
 
 
 def verify(proof: Proof, roots: list[x509.Certificate]) -> Verdict:
@@ -77,10 +104,5 @@ def verify(proof: Proof, roots: list[x509.Certificate]) -> Verdict:
         except Refused as refusal:
             findings.append(Finding(what, f"{refusal.code}: {refusal.detail or refusal.problem.sentence}", holds=False))
             break
-    return Verdict(findings, case.receipt, case.mode)
-
-
-def fingerprints(proof: Proof) -> dict[str, str]:
-    """Whose word was taken besides the manufacturer's: compare these with what you know of them."""
-    named = {"provider": proof.provider_validation, **proof.third_parties}
-    return {name: one.fingerprint for name, one in named.items()}
+    fingerprints = {name: one.fingerprint for name, one in case.anchors.items()}
+    return Verdict(findings, case.receipt, case.mode, case.as_of, case.left_out, fingerprints)

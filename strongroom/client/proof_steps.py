@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 from cryptography import x509
 
-from strongroom.client.dossier import Anchors, Dossier, judge
+from strongroom.client.dossier import PROVIDER, THIRD_PARTY, Anchors, Dossier, Evidence, judge
 from strongroom.client.routes import Route
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, access_list_digest, check_update, partition_id
@@ -29,10 +30,13 @@ _HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name",
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The file. The credentials of the provider and of third parties are those that the owner's folder trusted."""
+    """The file. The credentials of the provider and of third parties are those that the owner's folder trusted.
 
-    v: int = 1
-    saved_at: int
+    `only_admin`: the lanes of operations were left out.
+    """
+
+    v: Literal[1]
+    only_admin: bool
     receipt: str
     header: str
     dossier: Dossier
@@ -54,6 +58,9 @@ class Case:
     others: list[Entry] = field(default_factory=list)
     owner: PublicCredential | None = None
     access: str = ""
+    as_of: int = 0
+    left_out: list[str] = field(default_factory=list)
+    anchors: dict[str, PublicCredential] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.receipt = jws.read_unverified(self.proof.receipt, Receipt)
@@ -94,6 +101,12 @@ def _check_log(case: Case) -> str:
         else:
             case.others += entries
     left_out = sorted(set(checkpoint.lanes) - set(case.proof.lanes))
+    # Only who saved it may leave lanes out, all of operations at once, and the file must say so.
+    if left_out and not case.proof.only_admin:
+        raise Refused("log-inconsistent", f"lane {left_out[0]} is missing, and the file does not say so")
+    if case.proof.only_admin and set(case.proof.lanes) != {ADMIN_LANE}:
+        raise Refused("log-inconsistent", "the file says that it holds the administrative lane only, and holds others")
+    case.left_out, case.as_of = left_out, checkpoint.issued_at
     rest = f"; left out: {', '.join(left_out)}" if left_out else "; nothing is left out"
     return f"{len(case.admin) + len(case.others)} entries in {len(case.proof.lanes)} lanes{rest}"
 
@@ -165,6 +178,7 @@ def _check_dossier(case: Case) -> str:
         kept=case.access if dossier.access and _same_list(dossier.access.document, case.access) else "",
     )
     evidence = judge(dossier, Route(dossier.transport, dossier.suite), anchors, dossier.saved_at)
+    _check_nothing_besides(case, evidence)
     # The header, which the receipt covers, names exactly these answers and keys.
     header, provider_key = case.header, evidence.provider_key
     if header.validations != evidence.validations():
@@ -177,6 +191,29 @@ def _check_dossier(case: Case) -> str:
     ):
         raise Refused("validation-failed", "the header names other keys than those that were validated")
     return ", ".join(f"{one.validator}: {one.subject} {one.status}" for one in evidence.validations())
+
+
+def _check_nothing_besides(case: Case, evidence: Evidence) -> None:
+    """Raise `Refused("validation-failed")` for anything in the file that no verified statement bears out."""
+    dossier, proof = case.proof.dossier, case.proof
+    if len(evidence.answers) != len(dossier.answers):
+        raise Refused("validation-failed", "there is an answer about a key that its validator cannot know of")
+    signed = {one.who for one in dossier.answers}
+    idle = [name for name in proof.third_parties if THIRD_PARTY + name not in signed]
+    if idle:
+        raise Refused("validation-failed", f"there is a key of validator {idle[0]!r}, who signed nothing here")
+    unused = {
+        "partition": dossier.partition != case.receipt.partition,
+        "import id": dossier.import_id != (case.header.import_id if evidence.vendor_key.expires_at else ""),
+        "provider key": bool(dossier.provider_key) and dossier.transport != "tee",
+        "engine key": dossier.engine_key is not None and dossier.transport != "engine",
+        "owners": bool(dossier.access and dossier.access.owners),
+    }
+    for what, wrong in unused.items():
+        if wrong:
+            raise Refused("validation-failed", f"the {what} in the saved trust is nobody's statement")
+    case.anchors = {"provider": proof.provider_validation} if PROVIDER in signed else {}
+    case.anchors |= proof.third_parties
 
 
 def _same_list(document: str | None, current: str) -> bool:
@@ -199,9 +236,12 @@ def _check_since(case: Case) -> str:
         if (one.event, one.key) == ("key:destroy", case.receipt.key_id)
         and str(case.receipt.version) in _texts(one, "versions")
     ]
+    state = "this version was destroyed by its owner" if destroyed else "this version is not destroyed"
+    if case.left_out:
+        return f"{state}; its operations were left out of this file"
+    # An operation's entry names the key, and not which version of it was used.
     uses = sum(one.key == case.receipt.key_id for one in case.others)
-    state = "destroyed by its owner" if destroyed else "not destroyed"
-    return f"{state}; {uses} operations in the lanes that are here"
+    return f"{state}; {uses} operations with the key, all its versions together"
 
 
 def _text(entry: Entry, name: str) -> str:
