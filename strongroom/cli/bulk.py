@@ -1,15 +1,17 @@
 """`import --bulk`: many keys, with a bar for people and every result for programs."""
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from strongroom.cli import prompts
 from strongroom.cli.output import aside, next_step, pairs, records, show
 from strongroom.cli.prompts import connected
 from strongroom.client import bulk
-from strongroom.client.manifest import KeySettings, read_items
+from strongroom.client.manifest import Item, KeySettings, read_items
 from strongroom.client.routes import Route
 
 SHOWN = 20
@@ -32,12 +34,26 @@ def run(as_json: bool, source: Path, common: KeySettings, route: Route, passphra
     )
     with connected() as connection, Progress(*columns, console=aside, disable=as_json) as progress:
         task = progress.add_task("Importing", total=len(items), completed=earlier, rate="")
-        for result in bulk.run(connection, items, route, journal, passphrase=passphrase):
-            results.append(result)
-            speed = progress.tasks[0].speed
-            progress.update(task, advance=1, rate=f"{speed:.0f}/s" if speed else "")
+        running = bulk.run(connection, items, route, journal, passphrase=passphrase)
+        try:
+            # Closed before anything is counted: what is on its way is then on record.
+            with closing(running):
+                for result in running:
+                    results.append(result)
+                    speed = progress.tasks[0].speed
+                    progress.update(task, advance=1, rate=f"{speed:.0f}/s" if speed else "")
+        except KeyboardInterrupt:
+            progress.stop()
+            aside.print(_stopped(items, bulk.Journal(journal.path)), soft_wrap=True)
+            raise typer.Exit(130) from None
     _show(as_json, results, earlier, journal.path)
     return all(one.status == "imported" for one in results)
+
+
+def _stopped(items: list[Item], journal: bulk.Journal) -> str:
+    done = Counter(journal.done[one.name].status for one in items if one.name in journal.done)
+    counts = f"{done['imported']} of {len(items)} keys are imported, {done['refused']} were refused"
+    return f"Stopped: {counts}; the same command goes on from here."
 
 
 def _show(as_json: bool, results: list[bulk.Result], earlier: int, journal: Path) -> None:

@@ -103,8 +103,8 @@ def wrap(
     not_after: o.NotAfter = None,
     certificate: o.Certificate = None,
     key_passphrase_file: o.Passphrase = None,
-    transport: o.Via = "tee",
-    suite: o.By = "HPKE-XWING",
+    transport: o.ViaSaved = None,
+    suite: o.BySaved = None,
     validator: o.Validators = None,
     version: Annotated[int, typer.Option(help="Which version of NAME it becomes.", min=1)] = 1,
     owner_consent: o.OwnerConsent = False,
@@ -113,9 +113,10 @@ def wrap(
 ) -> None:
     """Seal a key on a machine without a network, for keys that were validated elsewhere."""
     home, now = prompts.home(), prompts.now()
-    route = o.make_route(transport, suite, validator)
+    saved = trust.read_bytes()
+    route = airgap.saved_route(saved, transport, suite, tuple(validator or ()))
     # 1. Everything that was said is judged again, against this folder's own trust anchors.
-    evidence = airgap.open_saved(home, trust.read_bytes(), route, now, int(max_age * 3600))
+    evidence = airgap.open_saved(home, saved, route, now, int(max_age * 3600))
     warn_of_mode(evidence.mode)
     # 2. The key, its terms, the envelope.
     material = o.read_key(file, key_type, encoding, certificate, key_passphrase_file)

@@ -40,6 +40,8 @@ Passphrase = Annotated[
 ]
 Via = Annotated[Transport, typer.Option(help="Who takes off the outer layer: the TEE, the provider's engine, or TLS.")]
 By = Annotated[Suite, typer.Option(help="How the envelope is sealed.")]
+ViaSaved = Annotated[Transport | None, typer.Option(help="As `trust save` was told; the file says it too.")]
+BySaved = Annotated[Suite | None, typer.Option(help="As `trust save` was told; the file says it too.")]
 Validators = Annotated[
     list[str] | None, typer.Option("--validator", help="A third party (name or address) who must vouch too.")
 ]

@@ -60,7 +60,8 @@ def trust_save(
         saved = airgap.save(connection, o.make_route(transport, suite, validator), now)
     write_private(file, saved)
     what = f"{file} counts for 24 hours" + ("; its key serves once, within one hour" if suite == "RSA-AES-KWP" else "")
-    step = f"strongroom wrap KEYFILE --trust {file} --name NAME --usage sign --out ENVELOPE"
+    besides = "".join(f" --validator {one}" for one in validator or ())
+    step = f"strongroom wrap KEYFILE --trust {file} --name NAME --usage sign{besides} --out ENVELOPE"
     show(as_json, {"out": str(file), "digest": digest(saved), "saved_at": now}, f"{what}.", next_step(step))
 
 

@@ -18,13 +18,16 @@ from strongroom.client.home import Home
 from strongroom.client.imports import deliver
 from strongroom.client.material import Material
 from strongroom.client.routes import Route
+from strongroom.client.trust import nothing_sealed
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import canonical_json, read_json
-from strongroom.protocol.envelope import ImportHeader
+from strongroom.protocol.envelope import ImportHeader, Transport
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Receipt
+from strongroom.protocol.suites import Suite
 from strongroom.protocol.terms import Terms
 
+_SAVE_AGAIN = "save trust again (`strongroom trust save`), and wrap with that"
 MAX_AGE = 24 * 3600
 """Seconds for which saved evidence counts unless the owner says otherwise."""
 
@@ -34,13 +37,29 @@ def save(connection: Connection, route: Route, now: int) -> bytes:
     return canonical_json(trust.validate(connection, now, connection.home.partition(), route).dossier)
 
 
+def saved_route(saved: bytes, transport: Transport | None, suite: Suite | None, besides: tuple[str, ...]) -> Route:
+    """The route that a saved dossier is for. Raises `Refused("configuration")` where another one is asked for."""
+    dossier = _read(saved)
+    if transport not in (None, dossier.transport) or suite not in (None, dossier.suite):
+        what = f"--transport {dossier.transport} --suite {dossier.suite}"
+        raise Refused("configuration", f"trust was saved with {what}: leave both out here, or save trust anew")
+    return Route(dossier.transport, dossier.suite, besides)
+
+
+def _read(saved: bytes) -> Dossier:
+    try:
+        return read_json(saved, Dossier)
+    except Refused as refusal:
+        raise Refused(refusal.code, "this is no file that `strongroom trust save` wrote") from None
+
+
 def open_saved(home: Home, saved: bytes, route: Route, now: int, max_age: int = MAX_AGE) -> Evidence:
     """The evidence in a saved dossier, judged by this folder's own anchors as of when it was saved.
 
     Here no nonce can be fresh, so age is what bounds a replay. Raises `Refused("stale")` for one that is older than
     `max_age` or from the future, or whose single-use key has expired; else as `judge` does.
     """
-    dossier = read_json(saved, Dossier)
+    dossier = _read(saved)
     if dossier.partition != home.partition():
         raise Refused("wrong-partition", "the saved trust is for another partition than this folder uses")
     # 1. Young enough. That each answer was fresh when it was saved is for `judge` to say.
@@ -48,7 +67,8 @@ def open_saved(home: Home, saved: bytes, route: Route, now: int, max_age: int = 
         raise Refused("stale", f"the saved trust is not of the last {max_age} seconds: save it again")
     # 2. Everything that is checked at the network is checked here.
     trusted = validators.anchors(home, dossier.partition, route.validators)
-    evidence = judge(dossier, route, trusted, dossier.saved_at)
+    with nothing_sealed():
+        evidence = judge(dossier, route, trusted, dossier.saved_at)
     # 3. A single-use key still serves now.
     if evidence.vendor_key.expires_at is not None and now >= evidence.vendor_key.expires_at:
         raise Refused("stale", "the single-use key in the saved trust has expired: save it again")
@@ -71,6 +91,8 @@ def wrap(
     terms = complete_terms(terms, material, now)
     if receipts.kept(home, name, version if version > 1 else 0):
         raise Refused("name-taken", f"a receipt of {name!r} is kept here")
+    if evidence.vendor_key.expires_at is not None and receipts.was_sealed(home, evidence.dossier.import_id):
+        raise Refused("stale", f"the key in this saved trust serves once, and an envelope was made: {_SAVE_AGAIN}")
     sealed = seal(
         home, material, name, terms=terms, evidence=evidence, now=now, version=version, owner_consent=owner_consent
     )
@@ -80,7 +102,10 @@ def wrap(
 
 def read_envelope(path: Path) -> SealedKey:
     """An envelope that was carried. Raises `Refused("envelope-malformed")`."""
-    return read_json(path.read_bytes(), SealedKey, "envelope-malformed")
+    try:
+        return read_json(path.read_bytes(), SealedKey, "envelope-malformed")
+    except Refused as refusal:
+        raise Refused(refusal.code, f"{path.name} is no envelope that `strongroom wrap` wrote") from None
 
 
 def write_envelope(sealed: SealedKey) -> bytes:
@@ -92,7 +117,12 @@ def submit(connection: Connection, sealed: SealedKey, now: int | None = None) ->
     Route(sealed.dossier.transport).check(connection.home.config().url)
     if sealed.partition != connection.home.partition():
         raise Refused("wrong-partition", "the envelope is for another partition than this folder uses")
-    return deliver(connection, sealed, int(time.time()) if now is None else now)
+    try:
+        return deliver(connection, sealed, int(time.time()) if now is None else now)
+    except Refused as refusal:
+        if refusal.code == "import-replayed" and sealed.dossier.import_id:
+            raise Refused(refusal.code, f"the key in its saved trust has served once: {_SAVE_AGAIN}") from None
+        raise
 
 
 def check_receipt(home: Home, sealed: SealedKey, token: str, now: int) -> receipts.Checked:

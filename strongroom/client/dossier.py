@@ -229,6 +229,18 @@ def _check_answer(
     answer = next((one for one in dossier.answers if (one.who, one.subject) == (who, key.subject)), None)
     if answer is None:
         raise Refused("validation-failed", f"{who} must vouch for the {key.subject}, and did not")
+    try:
+        return _check_statement(answer, who, key, anchors, now)
+    except Refused as refusal:
+        said = refusal.detail or refusal.problem.sentence
+        if refusal.code == "signature-invalid":
+            said = "its answer is not signed by the key that is trusted for it here"
+        raise Refused(refusal.code, f"{who}: {said}") from None
+
+
+def _check_statement(
+    answer: Answer, who: str, key: WrappingKey, anchors: Anchors, now: int
+) -> Signed[ValidationStatement]:
     mode = None
     if who == MANUFACTURER:
         says, certified = verify_statement(answer.statement, ValidationStatement, anchors.roots, "statement", now)

@@ -95,13 +95,23 @@ class Service:
                 method, path, content=content, headers=headers, params=params or None, timeout=TIMEOUT + patience
             )
         except httpx.RequestError as error:
-            raise Refused("unavailable", f"{self._where} does not answer: {type(error).__name__}") from None
+            raise Refused("unavailable", f"{self._where} {_why(error)}") from None
         if not response.is_success:
             raise _refusal(response)
         try:
             return msgspec.json.decode(response.content or b"null", type=type_)
         except _UNREADABLE:
             raise Refused("internal", f"{self._where} answered something unreadable to {method} {path}") from None
+
+
+def _why(error: httpx.RequestError) -> str:
+    """What failed, as far as the cause tells: a certificate that is not the trusted one, or no answer at all."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "shows another TLS certificate than the one that is trusted here"
+        cause = cause.__cause__ or cause.__context__
+    return f"does not answer: {type(error).__name__}"
 
 
 def check_url(url: str) -> None:

@@ -113,7 +113,8 @@ def _of_line(number: int, line: bytes, folder: Path, common: KeySettings) -> Ite
     try:
         read_json(line, _Line)
     except Refused as refusal:
-        return Item(f"line {number}", folder, common, refusal)
+        said = Refused(refusal.code, "not a manifest line: an object with `file`, and settings of the right kind")
+        return Item(f"line {number}", folder, common, said)
     # What the line itself says, also where that is the same as saying nothing.
     given = read_json(line, dict[str, Any])
     for path in ("certificate", "passphrase_file"):

@@ -165,6 +165,12 @@ def find_sent(home: Home, name: str, version: int = 1) -> Sent | None:
     return read_json(path.read_bytes(), Sent, "configuration") if path.exists() else None
 
 
+def was_sealed(home: Home, import_id: str) -> bool:
+    """Whether this folder made an envelope under this import id."""
+    kept = (read_json(path.read_bytes(), Sent, "configuration") for path in (home.path / "receipts").glob("*.json"))
+    return any(jws.read_unverified(one.header, ImportHeader).import_id == import_id for one in kept)
+
+
 def dossier_of(home: Home, sent: Sent) -> Dossier:
     """What was validated before it was sent. Raises `Refused("not-found")` where this folder does not have it."""
     path = home.path / "dossiers" / f"{sent.dossier}.json"

@@ -1,5 +1,8 @@
 """Validation before encryption: nothing is sealed to a key before everyone who can know of it agreed."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import msgspec
 
 from strongroom.client import validators
@@ -67,7 +70,8 @@ def validate(connection: Connection, now: int, partition: str = "", route: Route
     # 2. Everything that is said.
     dossier = _gather(connection, route, partition, trusted.required, now)
     # 3. Whether it holds together, judged against nothing but our own anchors.
-    evidence = judge(dossier, route, trusted, now)
+    with nothing_sealed():
+        evidence = judge(dossier, route, trusted, now)
     if dossier.access and dossier.access.document:
         connection.home.keep("access", partition, dossier.access.document)
     return evidence
@@ -104,7 +108,7 @@ def _gather(connection: Connection, route: Route, partition: str, required: tupl
     if provider or engine:
         subjects["provider-key"] = engine.key_id if engine else jws.read_unverified(provider, Endorsement).key_id
     answers = [
-        _ask(connection, who, subject, key_id, vendor)
+        _named(connection, who, subject, key_id, vendor)
         for who in required
         for subject, key_id in subjects.items()
         if knows(who, subject)
@@ -161,6 +165,21 @@ def _single_use_key(connection: Connection, partition: str, import_id: str) -> s
     with connection.manufacturer() as manufacturer:
         manufacturer.post("/v1/vendor-keys", {"endorsement": endorsement}, object)
     return endorsement
+
+
+@contextmanager
+def nothing_sealed(who: str = "") -> Generator[None, None, None]:
+    """A refusal in here names `who` refused, if anyone, and says what did not happen then."""
+    try:
+        yield
+    except Refused as refusal:
+        said = f"{who}: " * bool(who) + (refusal.detail or refusal.problem.sentence.rstrip("."))
+        raise Refused(refusal.code, f"{said}; nothing was encrypted or sent on the strength of it") from None
+
+
+def _named(connection: Connection, who: str, subject: Subject, key_id: str, vendor: str) -> Answer:
+    with nothing_sealed(who):
+        return _ask(connection, who, subject, key_id, vendor)
 
 
 def _ask(connection: Connection, who: str, subject: Subject, key_id: str, vendor: str) -> Answer:

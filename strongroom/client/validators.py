@@ -62,7 +62,7 @@ def required(home: Home, besides: tuple[str, ...] = ()) -> tuple[str, ...]:
     known = third_parties(home)
     everyone = [MANUFACTURER, PROVIDER, *(THIRD_PARTY + name for name in known)]
     path = home.path / "policy.json"
-    policy = read_json(read_file(path, ""), _Policy, "configuration").require if path.exists() else everyone
+    policy = _policy(path) if path.exists() else everyone
     for one in besides:
         name = next((name for name, said in known.items() if one.rstrip("/") in (name, said.url.rstrip("/"))), one)
         policy = [*policy, THIRD_PARTY + name]
@@ -71,6 +71,13 @@ def required(home: Home, besides: tuple[str, ...] = ()) -> tuple[str, ...]:
     if not set(policy) - {PROVIDER}:
         raise Refused("configuration", "the policy must require someone besides the provider to vouch for keys")
     return tuple(dict.fromkeys(policy))
+
+
+def _policy(path: Path) -> list[str]:
+    try:
+        return read_json(read_file(path, ""), _Policy, "configuration").require
+    except Refused as refusal:
+        raise Refused(refusal.code, f'{path} must be {{"require": ["manufacturer", …]}} and nothing else') from None
 
 
 def anchors(home: Home, partition: str = "", besides: tuple[str, ...] = ()) -> Anchors:

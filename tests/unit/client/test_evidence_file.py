@@ -7,13 +7,15 @@ import msgspec
 import pytest
 from authorities import PARTITION
 from simulator import Simulator
-from test_import_and_receipt import bring_in
+from test_import_and_receipt import PEM, bring_in, signing_terms
 from test_third_party_validators import trust_in
 
-from strongroom.client import proof, proof_steps
+from strongroom.client import imports, proof, proof_steps
 from strongroom.client.connection import Connection
 from strongroom.client.home import Home
+from strongroom.client.material import read_material
 from strongroom.client.proof_steps import Case, Proof
+from strongroom.client.routes import Route
 from strongroom.protocol.errors import Refused
 
 
@@ -44,6 +46,19 @@ def test_only_those_who_signed_are_named(saved: Proof, home: Home, provider: Sim
     case = case_of(saved, home, provider)
     proof_steps._check_dossier(case)
     assert set(case.anchors) == {"provider", "watcher"}
+
+
+@pytest.mark.parametrize("route", [Route("engine"), Route(suite="RSA-AES-KWP")])
+def test_every_route_has_evidence_that_holds(
+    listed: Connection, home: Home, provider: Simulator, now: int, route: Route
+) -> None:
+    material = read_material(PEM)
+    imports.import_key(listed, material, "signer", signing_terms(material), now, route=route)
+    provider.record("admin", "key:import")
+    content = msgspec.json.encode(proof.save(listed, "signer", now))
+    case = case_of(proof.read(content), home, provider)
+    assert "vendor-key in-force" in proof_steps._check_dossier(case)
+    assert set(case.anchors) == {"provider"}
 
 
 def test_a_key_of_a_validator_who_signed_nothing_is_refused(saved: Proof, home: Home, provider: Simulator) -> None:
