@@ -1,15 +1,24 @@
 """What is served where."""
 
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularYAMLAPIView
 
 from portal import health, problems
 from portal.pages.views import api_description
 
+_yaml, _json = SpectacularYAMLAPIView.as_view(), SpectacularJSONAPIView.as_view()
+
+
+def schema(request: HttpRequest) -> HttpResponse:
+    """The description in YAML, or with `?format=json` in JSON. (Elsewhere `format` is a parameter like any other.)"""
+    return (_json if request.GET.get("format") == "json" else _yaml)(request)
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", schema, name="schema"),
     path("api/docs/", api_description, name="docs"),
     path("api/v1/", include("portal.api.urls")),
     path("", include("portal.pages.urls")),

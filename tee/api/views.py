@@ -206,7 +206,10 @@ class PublicKey(ApiView):
         responses={(200, media_type): bytes for media_type in public_keys.MEDIA_TYPES.values()},
     )
     def get(self, request: Request, reference: str) -> HttpResponse:
-        """The public half of a version, or of the newest, as PEM, DER or JWK. The signed receipt is what proves it."""
+        """The public key, as PEM, DER or JWK.
+
+        Of the newest version, or of the one that is named. The signed receipt is what proves it.
+        """
         query = self.read_query(PublicKeyIn)
         key = selectors.key(tenant=self.tenant, reference=reference, version=query["version"])
         form = query["format"]
