@@ -83,9 +83,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     done = init(watching, manufacturer, tmp_path)
     assert done.returncode == 0, done.stderr
     validator = Served("validator", watching, watching / "tls.pem")
-    yield World(tmp_path, manufacturer, validator)
-    validator.stop()
-    manufacturer.stop()
+    world = World(tmp_path, manufacturer, validator)
+    yield world
+    # A test may have put another process in their place.
+    world.validator.stop()
+    world.manufacturer.stop()
 
 
 def test_it_sees_what_the_manufacturer_lists_and_keeps_it_over_a_restart(world: World) -> None:
