@@ -16,25 +16,27 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django = get_wsgi_application()
 
 from portal.dataplane import operations  # noqa: E402 - needs Django's settings and applications
+from portal.dataplane.bodies import MAX_BODY  # noqa: E402
 
 _KEYS = "/api/v1/keys/"
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Operations to the data plane; what came in clear where it must not, to Django, which says so."""
-    _measure(environ)
     if environ["REQUEST_METHOD"] == "POST":
         path: str = environ["PATH_INFO"]
         is_operation = path.startswith(_KEYS) and path.count("/") == 5
         if is_operation and path.rpartition("/")[2] in operations.OPERATIONS and _is_safe(environ):
+            _measure(environ, MAX_BODY)
             return operations.application(environ, start_response)
+    _measure(environ, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     return django(environ, start_response)
 
 
-def _measure(environ: WSGIEnvironment) -> None:
-    """Give a body that came in pieces its length, so that it passes through the same limits as any other."""
+def _measure(environ: WSGIEnvironment, most: int) -> None:
+    """Give a body that came in pieces its length, so that it passes through the same limit as any other."""
     if not environ.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
-        body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        body = environ["wsgi.input"].read(most + 1)
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
 
 

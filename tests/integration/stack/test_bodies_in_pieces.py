@@ -40,7 +40,7 @@ def test_it_is_malformed_where_it_is_cut_off(stack: Stack) -> None:
 
 
 def test_it_has_the_same_largest_size(stack: Stack) -> None:
-    for path in ("validation", OPERATION):
-        for size in (3 * 512 * 1024, 4 * 1024 * 1024):
-            response = send(stack, path, b" " * size)
-            assert (code_of(response), response.status_code) == ("too-large", 413)
+    # An operation may be a batch.
+    for path, size in (("validation", 3 * 512 * 1024), ("validation", 4 * 1024 * 1024), (OPERATION, 33 * 1024 * 1024)):
+        response = send(stack, path, b" " * size)
+        assert (code_of(response), response.status_code) == ("too-large", 413)
