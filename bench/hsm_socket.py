@@ -14,6 +14,7 @@ from strongroom.protocol.encoding import b64u, digest
 from strongroom.protocol.frames import pack, read_frame
 from strongroom.protocol.instructions import Instruction, Item, Parameters
 from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.operations import OperationReply, OperationRequest
 
 PAYLOAD = b"x" * 256
 CLIENTS = 4
@@ -28,7 +29,7 @@ def library() -> Callable[[], object]:
 def in_token_mode(rig: Rig, batch: int = 0) -> Callable[[], Callable[[], object]]:
     """A client process: one connection, one request after another; each for one signature, or a batch."""
     request = msgspec.msgpack.encode(
-        commands.OperationRequest(
+        OperationRequest(
             principal=f"client:{rig.client}",
             partition=rig.token_keys["p256"].partition,
             key=rig.token_keys["p256"].key_id,
@@ -68,7 +69,7 @@ def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
                 nonce=b64u(os.urandom(24)),
                 session=session,
             )
-            request = commands.OperationRequest(
+            request = OperationRequest(
                 principal="",
                 partition=rig.signed_key.partition,
                 key=rig.signed_key.key_id,
@@ -87,7 +88,7 @@ def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
 
 def _ask(connection: socket.socket, request: bytes) -> object:
     connection.sendall(pack(request))
-    reply = msgspec.msgpack.decode(read_frame(connection.recv), type=commands.OperationReply)
+    reply = msgspec.msgpack.decode(read_frame(connection.recv), type=OperationReply)
     if reply.code:
         raise RuntimeError(f"the device refused: {reply.code} {reply.detail}")
     if reply.errors:

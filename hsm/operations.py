@@ -12,7 +12,7 @@ from hsm.mechanisms import Prepared
 from hsm.records import Records
 from hsm.shared import Sessions
 from strongroom.protocol import jws
-from strongroom.protocol.commands import OperationReply, OperationRequest, refusal
+from strongroom.protocol.commands import refusal
 from strongroom.protocol.encoding import digest, from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import (
@@ -25,6 +25,7 @@ from strongroom.protocol.instructions import (
     most_items,
 )
 from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism, fits
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.terms import ANY_TARGET
 
 MAX_INSTRUCTION = 16 * 1024

@@ -15,9 +15,10 @@ from hsm.dispatch import dispatch, handles
 from hsm.log import log_recovery
 from hsm.workers import Worker, Workers
 from strongroom.protocol import commands
-from strongroom.protocol.commands import Caller, Hello, OperationReply, Reply, refusal
+from strongroom.protocol.commands import Caller, Hello, Reply, refusal
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import FrameBuffer, pack
+from strongroom.protocol.operations import OperationReply
 
 _PEERCRED = struct.Struct("3i")
 SEND_TIMEOUT = 3.0

@@ -15,10 +15,11 @@ from hsm.records import Records
 from hsm.sandbox import follow_parent, lock_memory
 from hsm.shared import Generations, Sessions
 from hsm.store import Store
-from strongroom.protocol.commands import OperationReply, OperationRequest, refusal
+from strongroom.protocol.commands import refusal
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import FrameBuffer, pack
 from strongroom.protocol.log import GENESIS
+from strongroom.protocol.operations import OperationReply, OperationRequest
 
 SEND_TIMEOUT = 10.0
 _encode = msgspec.msgpack.Encoder().encode

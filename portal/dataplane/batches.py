@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 
 from portal.dataplane.bodies import Asked, BatchAnswer, Errors, ItemAnswer, ItemError
-from strongroom.protocol.commands import OperationReply
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, MAX_PAYLOAD, Item, item_bytes, most_items
 from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.operations import OperationReply
 
 CHUNK_ITEMS = 500
 """So many items hold one of the TEE's workers at once; a round trip costs next to nothing beside them."""

@@ -15,11 +15,11 @@ from portal import problems
 from portal.dataplane.batches import VALID, operate_batch
 from portal.dataplane.bodies import MAX_BODY, Asked, BatchAnswer, Body, OperationAnswer, OperationParameters, read_body
 from portal.dataplane.directory import Client, Directory, KeyPlace
-from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import Item, Parameters
 from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers import secure_module
 from tenants.api.media import check_media_type
 

@@ -2,7 +2,7 @@
 
 A connection begins with a `Hello` that names its lane, answered by a `Reply`. On the *admin* lane each request is a
 `Request` (command name and body) answered by a `Reply`; on the *operations* lane each request is an `OperationRequest`
-answered by an `OperationReply`. Every message is MessagePack in one frame of `strongroom.protocol.frames`.
+of `strongroom.protocol.operations`. Every message is MessagePack in one frame of `strongroom.protocol.frames`.
 Which device state and caller each command needs is declared where it is handled, in `hsm/`.
 """
 
@@ -13,7 +13,6 @@ import msgspec
 from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import Item, Parameters
 
 Caller = Literal["portal", "console"]
 Lane = Literal["admin", "operations"]
@@ -373,45 +372,7 @@ class ListLanesReply(msgspec.Struct, frozen=True):
     lanes: list[str]
 
 
-# --- Operations ------------------------------------------------------------------------------------------------------
-
-
-class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One operation. `principal` is the API client that the portal authenticated (`client:…`).
-
-    A batch has `items` and no `payload`; `parameters` are for all of its items. With `instruction` (a signed
-    `Instruction`) the principal is the device that signed it, and mechanism, version and
-    parameters are the instruction's; those given here are then ignored. No `mechanism`: the key type's first.
-    """
-
-    principal: str
-    partition: str
-    key: str
-    version: int
-    operation: str
-    mechanism: str
-    payload: bytes
-    parameters: Parameters = Parameters()
-    instruction: str = ""
-    items: list[Item] | None = None
-
-
-class OperationReply(msgspec.Struct, frozen=True, array_like=True):
-    """`result` of verify is `b"\\x01"` or `b"\\x00"`. `session` comes with `session-stale`: the one in force.
-
-    Of a batch `results` are in the items' order; `errors` has code and detail of those that failed, by index, whose
-    result is empty. `code` is then for what was wrong with the batch as a whole.
-    """
-
-    code: str = ""
-    detail: str = ""
-    result: bytes = b""
-    key: str = ""
-    version: int = 0
-    mechanism: str = ""
-    session: str = ""
-    results: list[bytes] = []
-    errors: dict[int, tuple[str, str]] = {}
+# --- Sessions --------------------------------------------------------------------------------------------------------
 
 
 class SessionRequest(Command, frozen=True, kw_only=True):

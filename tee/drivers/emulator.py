@@ -17,8 +17,6 @@ from strongroom.protocol.commands import (
     ListKeys,
     ListLanes,
     ListOfficers,
-    OperationReply,
-    OperationRequest,
     PublishKeys,
     ReadLane,
     SessionRequest,
@@ -27,6 +25,7 @@ from strongroom.protocol.commands import (
 )
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import pack, read_frame
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers.secure_module import SecureModule
 
 T = TypeVar("T")

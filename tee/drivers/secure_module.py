@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import TypeVar
 
-from strongroom.protocol.commands import Command, OperationReply, OperationRequest
+from strongroom.protocol.commands import Command
+from strongroom.protocol.operations import OperationReply, OperationRequest
 
 T = TypeVar("T")
 

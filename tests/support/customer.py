@@ -12,6 +12,7 @@ from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.envelope import Envelope, Wrapping, wrap
 from strongroom.protocol.instructions import Instruction, Item, Parameters, batch_digest
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.owner_orders import KeyOrder
 from strongroom.protocol.statements import Endorsement, Receipt
 from strongroom.protocol.terms import Terms
@@ -137,7 +138,7 @@ class Customer:
         command = commands.OrderKey(partition=self.partition, order=order)
         return self.hsm.line().call(command, commands.OrderKeyReply).states
 
-    def request(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationRequest:
+    def request(self, key: str, operation: str, payload: bytes, **changes: object) -> OperationRequest:
         fields: dict[str, object] = {
             "principal": self.client,
             "partition": self.partition,
@@ -147,12 +148,12 @@ class Customer:
             "mechanism": "",
             "payload": payload,
         }
-        return commands.OperationRequest(**(fields | changes))  # type: ignore[arg-type]
+        return OperationRequest(**(fields | changes))  # type: ignore[arg-type]
 
-    def operate(self, key: str, operation: str, payload: bytes, **changes: object) -> commands.OperationReply:
+    def operate(self, key: str, operation: str, payload: bytes, **changes: object) -> OperationReply:
         return self.operations.operate(self.request(key, operation, payload, **changes))
 
-    def operate_batch(self, key: str, operation: str, items: list[Item], **changes: object) -> commands.OperationReply:
+    def operate_batch(self, key: str, operation: str, items: list[Item], **changes: object) -> OperationReply:
         return self.operate(key, operation, b"", items=items, **changes)
 
     def batch_instruction(
@@ -178,7 +179,7 @@ class Customer:
 
     def operate_signed(
         self, key: str, operation: str, payload: bytes, mechanism: str, **changes: object
-    ) -> commands.OperationReply:
+    ) -> OperationReply:
         signer = changes.pop("signer", self.device_key)
         token = jws.sign(self.instruction(key, operation, payload, mechanism, **changes), signer)  # type: ignore[arg-type]
         return self.operate(key, operation, payload, instruction=token)

@@ -18,6 +18,7 @@ from strongroom.protocol import admin_actions, certificates, commands, jws
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.frames import pack, read_frame
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.sealing import RecipientPrivateKey
 
 T = TypeVar("T")
@@ -51,9 +52,9 @@ class Line:
     def receive(self, reply: type[T]) -> T:
         return commands.decode_reply(read_frame(self.sock.recv), reply)
 
-    def operate(self, request: commands.OperationRequest) -> commands.OperationReply:
+    def operate(self, request: OperationRequest) -> OperationReply:
         self.send(msgspec.msgpack.encode(request))
-        return msgspec.msgpack.decode(read_frame(self.sock.recv), type=commands.OperationReply)
+        return msgspec.msgpack.decode(read_frame(self.sock.recv), type=OperationReply)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import Item, Parameters
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.statements import Endorsement, Receipt, ValidationStatement
 from tests.support.maker import PROVIDER
 from tests.support.sealed import SealedDevice
@@ -172,13 +173,13 @@ class HostilePortal:
     def _session(self, _: Body) -> Body:
         return {"session": self.device.line().call(c.SessionRequest(), c.SessionReply).session}
 
-    def request(self, body: Body) -> c.OperationRequest:
+    def request(self, body: Body) -> OperationRequest:
         """What the device is asked for a REST request on a key."""
         given = dict(body.get("parameters", {}))
         for name in ("signature", "aad", "salt", "target_aad"):
             if name in given:
                 given[name] = b64u(base64.b64decode(given[name]))
-        return c.OperationRequest(
+        return OperationRequest(
             principal=self.client,
             partition=jws.read_unverified(self.receipts[body["key"]], Receipt).partition,
             key=body["key"],
@@ -253,7 +254,7 @@ def _item(given: Body) -> Item:
     return Item(*(base64.b64decode(given.get(name, "")) for name in ("payload", "signature", "aad")))
 
 
-def _answer(operation: str, reply: c.OperationReply, index: int) -> Body:
+def _answer(operation: str, reply: OperationReply, index: int) -> Body:
     if index in reply.errors:
         return {"error": dict(zip(("code", "detail"), reply.errors[index], strict=True))}
     result = reply.results[index]

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.client import access
 from strongroom.protocol import jws
-from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.encoding import b64u, digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Instruction, Parameters
 from strongroom.protocol.mechanisms import KeyType, Usage
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from tests.support.client import CLIENT, Client
 from tests.support.hostile import Body, HostilePortal
 from tests.support.refusals import refused

@@ -12,6 +12,7 @@ from strongroom.protocol import commands as c
 from strongroom.protocol.frames import MAX_FRAME, pack, read_frame
 from strongroom.protocol.log import WORLD_LOG
 from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from tests.support.client import CLIENT, Client
 from tests.support.refusals import refused
 from tests.support.sealed import SealedDevice
@@ -168,14 +169,14 @@ def test_a_path_is_no_partition(device: SealedDevice, alice: Client, path: str) 
     ):
         with refused("not-found"):
             line.call(command, reply)  # type: ignore[arg-type]
-    request = c.OperationRequest(f"client:{CLIENT}", partition, key, 0, "hash", "", b"hello")
+    request = OperationRequest(f"client:{CLIENT}", partition, key, 0, "hash", "", b"hello")
     assert device.line("operations").operate(request).code == "not-found"
 
 
 @pytest.mark.parametrize("key", ["", "payments", "../keys/{}", "{}/", "../../world/officers", "key_" + "a" * 32])
 def test_a_path_is_no_key(device: SealedDevice, alice: Client, key: str) -> None:
     made = alice.import_key("payments", authorisation="token").key_id
-    request = c.OperationRequest(f"client:{CLIENT}", alice.partition, key.replace("{}", made), 0, "hash", "", b"hello")
+    request = OperationRequest(f"client:{CLIENT}", alice.partition, key.replace("{}", made), 0, "hash", "", b"hello")
     assert device.line("operations").operate(request).code == "not-found"
 
 
@@ -216,7 +217,7 @@ def garbage(chance: random.Random, device: SealedDevice, alice: Client) -> bytes
         c.encode_request(device.initialise()),
         c.encode_request(c.ImportKey(partition=alice.partition, tenant="", header="a.b.c", material=b"", terms=b"")),
         c.encode_request(c.ExecuteAction(action=b"{}", approvals=["a.b.c"])),
-        msgspec.msgpack.encode(c.OperationRequest("a", alice.partition, "key", 0, "sign", "", b"", instruction="a")),
+        msgspec.msgpack.encode(OperationRequest("a", alice.partition, "key", 0, "sign", "", b"", instruction="a")),
     ]
     kind = chance.randrange(4)
     if kind == 0:
@@ -237,7 +238,7 @@ def test_garbage_is_answered_with_a_refusal_and_harms_nothing(device: SealedDevi
     chance = random.Random(SEED)  # noqa: S311
     alice.import_key("payments")
     kept, line = alice.verify_log(), device.line(lane)
-    reply: type[c.Reply | c.OperationReply] = c.Reply if lane == "admin" else c.OperationReply
+    reply: type[c.Reply | OperationReply] = c.Reply if lane == "admin" else OperationReply
     codes = set()
     for _ in range(400):
         line.send(garbage(chance, device, alice))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from strongroom.protocol.commands import OperationReply
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, MAX_PAYLOAD, Item, Parameters
 from strongroom.protocol.log import Entry
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.operations import OperationReply
 from tests.support import outside
 from tests.support.imports import Imported
 from tests.support.materials import material_of, spki

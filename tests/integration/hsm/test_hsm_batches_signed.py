@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from strongroom.protocol import jws
-from strongroom.protocol.commands import OperationReply
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.instructions import Item, Parameters, batch_digest
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.operations import OperationReply
 from tests.support import outside
 from tests.support.imports import Imported
 from tests.support.sealed import Customer

@@ -11,6 +11,7 @@ from hsm.dispatch import HANDLERS
 from strongroom.protocol import commands as c
 from strongroom.protocol.admin_actions import ACTIONS
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.operations import OperationRequest
 from tests.support.sealed import ROOT, SealedDevice
 
 STATES = ("blank", "manufactured", "sealed", "operational")
@@ -123,7 +124,7 @@ def test_each_command_is_refused_outside_its_states_and_callers(
 
 @pytest.mark.parametrize("state", STATES)
 def test_operations_are_answered_by_an_operational_device_alone(devices: dict[str, SealedDevice], state: str) -> None:
-    request = c.OperationRequest("client:x", "none", "k", 0, "sign", "", b"")
+    request = OperationRequest("client:x", "none", "k", 0, "sign", "", b"")
     code = devices[state].line("operations").operate(request).code
     assert code == {"operational": "not-found", "sealed": "hsm-sealed"}.get(state, "hsm-wrong-state")
 
@@ -141,7 +142,7 @@ def test_operations_begun_on_a_sealed_device_go_on_once_unsealed(
     device.start()
     device.manufacture()
     device.ceremony()
-    request = c.OperationRequest("client:x", "none", "k", 0, "sign", "", b"")
+    request = OperationRequest("client:x", "none", "k", 0, "sign", "", b"")
     waiting = device.line("operations")
     assert waiting.operate(request).code == "hsm-sealed"
     device.unseal()

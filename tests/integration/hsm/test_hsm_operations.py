@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from strongroom.protocol.commands import OperationReply
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
 from strongroom.protocol.mechanisms import REGISTRY, KeyType, Usage
+from strongroom.protocol.operations import OperationReply
 from tests.support.imports import Imported
 from tests.support.materials import private_key
 from tests.support.sealed import Customer, now

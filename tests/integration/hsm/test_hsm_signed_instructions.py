@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol import jws
-from strongroom.protocol.commands import OperationReply
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.operations import OperationReply
 from tests.support.imports import Imported
 from tests.support.materials import private_key
 from tests.support.sealed import Customer, SealedDevice, nonce

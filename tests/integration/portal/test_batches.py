@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from strongroom.protocol import jws
-from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.instructions import MAX_ITEMS, MAX_PAYLOAD, Item
 from strongroom.protocol.mechanisms import KeyType, Usage
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from tests.support import outside
 from tests.support.keys import aes_terms, import_material, p256_pkcs8, p256_terms
 from tests.support.portal import Organisation, code_of

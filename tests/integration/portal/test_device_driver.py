@@ -12,6 +12,7 @@ import pytest
 from strongroom.protocol import commands
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import pack, read_frame
+from strongroom.protocol.operations import OperationReply, OperationRequest
 
 STATUS = commands.StatusReply(
     state="operational",
@@ -24,7 +25,7 @@ STATUS = commands.StatusReply(
     workers=[],
     version="1",
 )
-REQUEST = commands.OperationRequest("client:c", "pt", "k", 0, "sign", "", b"m")
+REQUEST = OperationRequest("client:c", "pt", "k", 0, "sign", "", b"m")
 
 
 class Peer:
@@ -58,7 +59,7 @@ class Peer:
 
     def _answer(self, lane: str) -> bytes:
         if lane == "operations":
-            return msgspec.msgpack.encode(commands.OperationReply(result=b"signature"))
+            return msgspec.msgpack.encode(OperationReply(result=b"signature"))
         return msgspec.msgpack.encode(commands.Reply(body=msgspec.Raw(msgspec.msgpack.encode(STATUS))))
 
 

@@ -16,10 +16,10 @@ from hsm.shared import Generations, Sessions
 from hsm.store import Store
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal
-from strongroom.protocol.commands import OperationReply, OperationRequest
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.instructions import MAX_ITEMS, Item, Parameters
 from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.operations import OperationReply, OperationRequest
 from tests.support.hardware import Card
 from tests.support.materials import make_terms
 
