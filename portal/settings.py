@@ -67,6 +67,10 @@ CELERY_BEAT_SCHEDULE = {
     "list-vendor-keys": {"task": "tee.tasks.list_vendor_keys", "schedule": 30.0, "options": {"expires": 30}},
     "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 30.0, "options": {"expires": 30}},
     "forget-expired-tokens": {"task": "tenants.tasks.forget_expired_tokens", "schedule": timedelta(hours=1)},
+    "forget-idempotent-requests": {
+        "task": "tenants.tasks.forget_idempotent_requests",
+        "schedule": timedelta(hours=1),
+    },
 }
 
 # --- Applications ---------------------------------------------------------------------------------------------------

@@ -158,3 +158,26 @@ class Partition(models.Model):
 
     def __str__(self) -> str:
         return self.partition_id or self.request
+
+
+class IdempotentRequest(models.Model):
+    """That a caller has used an `Idempotency-Key`, for what, and once done the answer (`tenants.idempotency`)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    principal = models.CharField(max_length=64)
+    key = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(blank=True, default="")
+    location = models.CharField(max_length=200, blank=True, default="")
+    secret = models.BooleanField(default=False)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "principal", "key"], name="one_request_of_an_idempotency_key")
+        ]
+        indexes = [models.Index(fields=["created"], name="idempotent_requests_by_age")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -21,6 +21,14 @@ PATH_PARAMETERS = {
     "action_id": "The action's number.",
 }
 
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "Within 24 hours the same request under the same key is carried out once, and answered the same, "
+    "with `Idempotency-Replayed: true`. A synchronous operation on a key may simply be repeated, and heeds none.",
+}
+
 
 class BearerTokenScheme(OpenApiAuthenticationExtension):
     target_class = "tenants.authentication.BearerToken"
@@ -68,6 +76,9 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     components["schemas"]["Problem"] = _problem_schema()
     components["responses"] = {f"Problem{status}": _problem(status) for status in _statuses()}
     operations = [operation for path in result["paths"].values() for operation in path.values()]
+    for path in result["paths"].values():
+        if "post" in path and {"BearerToken": []} in path["post"].get("security", []):
+            path["post"].setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     for operation in operations:
         for status in _problems_of(operation):
             operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
@@ -85,6 +96,7 @@ def _problems_of(operation: dict[str, Any]) -> list[int]:
     needs_token = {"BearerToken": []} in operation.get("security", [])
     found = [400, 500, 503]
     found += [401, 403, 404, 409] if needs_token else []
+    found += [422] if needs_token and IDEMPOTENCY_KEY in operation.get("parameters", []) else []
     found += [413, 415] if "requestBody" in operation else []
     found += [401, 429] if is_login else []
     return sorted(found)

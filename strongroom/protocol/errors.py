@@ -23,6 +23,16 @@ CATALOGUE: dict[str, Problem] = {
     "batch-too-large": Problem(413, "The batch has more items or bytes than one may have. Send it as several."),
     "method-not-allowed": Problem(405, "That method is not offered here. See /api/schema/."),
     "conflict": Problem(409, "Something of that name or state is already there. Look at it before trying again."),
+    "idempotency-mismatch": Problem(
+        422, "This Idempotency-Key was used for another request. Use a fresh one for each request."
+    ),
+    "idempotency-in-progress": Problem(
+        409,
+        "A request with this Idempotency-Key is under way, or was cut off. Look what is there; then use another.",
+    ),
+    "idempotency-secret": Problem(
+        409, "This was done; its answer held a secret that is shown once and is not kept. Revoke it, and make another."
+    ),
     "internal": Problem(500, "Strongroom failed. Nothing was half done; try again, then tell the provider."),
     # Who is asking
     "unauthenticated": Problem(401, "Send a valid token in the Authorization header: 'Bearer <token>'."),

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from django.http import HttpResponse
 from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
+from tenants import idempotency
 from tenants.api.media import JsonParser, OnlyJson
 from tenants.authentication import Caller
 from tenants.models import Tenant
@@ -18,10 +21,21 @@ from tenants.models import Tenant
 MAX_BODY = 512 * 1024
 
 
+class _Answered(Exception):
+    """The request was carried out before."""
+
+    def __init__(self, answer: idempotency.Answer) -> None:
+        self.answer = answer
+
+
 class ApiView(APIView):
     """A view that declares who may use which method (`tenants.permissions`)."""
 
     allowed: Mapping[str, frozenset[str] | None] = {}
+    max_body = MAX_BODY
+    answers_secret = False
+    """Whether a success of POST holds a secret that is shown once, which is then kept for no repetition."""
+    _claim: idempotency.Claim | None = None
     parser_classes = [JsonParser]
     content_negotiation_class = OnlyJson
 
@@ -30,15 +44,52 @@ class ApiView(APIView):
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal():
             raise Refused("malformed", "the Content-Length is no number")
-        if int(length) > MAX_BODY:
+        if int(length) > self.max_body:
             raise Refused("too-large")
         super().initial(request, *args, **kwargs)
+        self._begin_once(request)
+
+    def _begin_once(self, request: Request) -> None:
+        """Heed an `Idempotency-Key` of a tenant's POST. Officers' actions are bound by nonces, and need none."""
+        key = request.headers.get("Idempotency-Key")
+        if key is None or request.method != "POST" or not isinstance(request.auth, Caller) or not request.auth.tenant:
+            return
+        asked = request.get_full_path().encode() + b"\n" + request.body
+        found = idempotency.claim(
+            tenant=request.auth.tenant, principal=request.auth.user.username, key=key, request=asked
+        )
+        if isinstance(found, idempotency.Answer):
+            raise _Answered(found)
+        self._claim = found
+
+    def handle_exception(self, exc: Exception) -> Response | HttpResponse:  # type: ignore[override]  # or a repetition
+        if isinstance(exc, _Answered):
+            headers = {"Idempotency-Replayed": "true"}
+            headers |= {"Location": exc.answer.location} if exc.answer.location else {}
+            body = exc.answer.body
+            return HttpResponse(body, status=exc.answer.status, content_type="application/json", headers=headers)
+        try:
+            return super().handle_exception(exc)
+        except Exception:
+            if self._claim is not None:
+                self._claim.release()
+            raise
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """No cache keeps an answer: some hold a token that is shown once."""
         answer = super().finalize_response(request, response, *args, **kwargs)
+        if self._claim is not None:
+            self._end_once(self._claim, answer)
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    def _end_once(self, claim: idempotency.Claim, answer: Response) -> None:
+        if answer.status_code >= 300:
+            claim.release()
+            return
+        body = "" if answer.data is None else JSONRenderer().render(answer.data).decode()
+        kept = idempotency.Answer(answer.status_code, body, answer.headers.get("Location", ""))
+        claim.keep(kept, secret=self.answers_secret)
 
     @property
     def caller(self) -> Caller:

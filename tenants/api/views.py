@@ -89,6 +89,7 @@ class Client(ApiView):
 
 class Tokens(ApiView):
     allowed = {"POST": ADMINS}
+    answers_secret = True
 
     @extend_schema(
         request=NewToken,

@@ -35,6 +35,7 @@ PROVIDER_EXCEPTIONS = {
     "tee_providerkey": EVERYTHING,
     "tee_enginekey": EVERYTHING,
     "tenants_partition": "SELECT, UPDATE",
+    "tenants_idempotentrequest": "SELECT, DELETE",
 }
 """By application or table: where the officers' and log copier's role may do more than read."""
 

@@ -8,7 +8,14 @@ import pytest
 from tests.support.portal import Organisation, make_customer
 from tests.support.sealed import SealedDevice
 
-TABLES = ["tenants_apiclient", "tenants_clientdevice", "tenants_partition", "tee_import", "tee_key"]
+TABLES = [
+    "tenants_apiclient",
+    "tenants_clientdevice",
+    "tenants_partition",
+    "tenants_idempotentrequest",
+    "tee_import",
+    "tee_key",
+]
 
 
 @pytest.fixture
@@ -46,9 +53,7 @@ def test_roles_cannot_step_around_it(app: psycopg.Connection) -> None:
         assert row.fetchone() == (False, False)
 
 
-@pytest.mark.parametrize(
-    "table", ["tenants_apiclient", "tenants_clientdevice", "tenants_partition", "tee_import", "tee_key"]
-)
+@pytest.mark.parametrize("table", TABLES)
 def test_rows_are_seen_only_in_their_own_tenants_scope(
     app: psycopg.Connection, table: str, full_tenants: tuple[Organisation, Organisation]
 ) -> None:
@@ -120,5 +125,5 @@ def full_tenants(acme: Organisation, globex: Organisation, device: SealedDevice)
         customer = make_customer(organisation, device)
         import_p256(organisation, customer, "rls")
         body = {"name": "laptop", "credential": {"kty": "OKP", "crv": "Ed25519", "x": "A" * 42 + "A"}}
-        assert organisation.as_owner().post("devices", json=body).status_code == 201
+        assert organisation.as_owner().post("devices", json=body, headers={"Idempotency-Key": "rls"}).status_code == 201
     return acme, globex
