@@ -131,7 +131,10 @@ def _check_succession(terms: Terms, before: _Before, header: ImportHeader, parti
 def _read_sealed_terms(terms: bytes) -> Terms:
     """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms."""
     try:
-        return read_terms(terms)
+        read = read_terms(terms)
+        if read.revocation is not None or read.certificate_status is not None:
+            raise Refused("terms-refused", "not enforced by this device")
+        return read
     except Refused as error:
         raise Refused(error.code) from None
 

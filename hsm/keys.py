@@ -9,6 +9,7 @@ from strongroom.protocol import commands
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import KeyOrder, check_owner
+from strongroom.protocol.revocation import MAX_REASON
 from strongroom.protocol.terms import read_terms
 
 LISTED_BYTES = 2 * 1024 * 1024
@@ -42,7 +43,7 @@ def list_keys(device: Device, command: commands.ListKeys) -> commands.ListKeysRe
 
 @handles(commands.OrderKey, states=OPERATIONAL, callers=PORTAL)
 def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyReply:
-    """Destroy a key, or a version of it, on its owner's signature: from the answer on it can serve nobody."""
+    """Destroy or revoke a key, or a version, on its owner's signature: from the answer on it can serve nobody."""
     # 1. An owner in force orders it, of a key of this partition.
     if len(command.order) > MAX_ORDER:
         raise Refused("too-large")
@@ -50,31 +51,39 @@ def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyRe
     order = check_owner(command.order, KeyOrder, partition.owners)
     if order.partition != command.partition:
         raise Refused("wrong-partition")
+    if len(order.reason) > MAX_REASON or not order.reason.isprintable():
+        raise Refused("malformed", f"a reason has at most {MAX_REASON} printable characters")
     path = f"partitions/{command.partition}/keys/{order.key}"
-    named, versions = device.records.need(path, r.NamedKey), _versions(device, path)
-    ordered = [one for one in versions if order.version in (0, one.version)]
+    device.records.need(path, r.NamedKey)
+    ordered = [one for one in _versions(device, path) if order.version in (0, one.version)]
     if not ordered:
         raise Refused("not-found", "the key has no such version")
     # 2. The material goes, the receipt stays as the tombstone; once is enough.
     due = [one for one in ordered if not one.destroyed]
     if due:
         with device.records.transaction() as changes:
-            for one in due:
-                changes.put(f"{path}/{one.version}", r.replaced(one, material=b"", destroyed=True))
-            if len(due) == sum(not one.destroyed for one in versions):
-                changes.put(path, r.replaced(named, destroyed=True))
-            changes.erases = True
+            destroy(device, changes, path, due, revoked=order.order == "revoke")
             changes.log(
                 command.partition,
                 epoch=device.boot_epoch,
                 time=device.now(),
-                event="key:destroy",
+                event=f"key:{order.order}",
                 principal="owner",
                 key=order.key,
                 digest=digest(command.order.encode()),
-                details={"order": command.order, "versions": [str(one.version) for one in due]},
+                details={"order": command.order, "versions": [str(one.version) for one in due]}
+                | ({"source": "owner", "reason": order.reason} if order.order == "revoke" else {}),
             )
     return commands.OrderKeyReply({one.version: _state(device, one) for one in _versions(device, path)})
+
+
+def destroy(device: Device, changes: r.Changes, path: str, due: list[r.StoredKey], *, revoked: bool = False) -> None:
+    """Take the material of these versions of the key at `path` away, for good."""
+    for one in due:
+        changes.put(f"{path}/{one.version}", r.replaced(one, material=b"", destroyed=True, revoked=revoked))
+    if all(one.destroyed for one in _versions(device, path)):
+        changes.put(path, r.replaced(device.records.need(path, r.NamedKey), destroyed=True))
+    changes.erases = True
 
 
 def _versions(device: Device, path: str) -> list[r.StoredKey]:
@@ -84,4 +93,6 @@ def _versions(device: Device, path: str) -> list[r.StoredKey]:
 
 
 def _state(device: Device, stored: r.StoredKey) -> str:
+    if stored.revoked:
+        return "revoked"
     return "destroyed" if stored.destroyed else read_terms(stored.terms).state_at(device.now())

@@ -6,6 +6,7 @@ from hsm import records as r
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.partitions import define_partition
+from hsm.revocation_bounds import set_bounds
 from hsm.wrapping_keys import rotate_wrapping_key
 from strongroom.protocol import commands
 from strongroom.protocol.admin_actions import (
@@ -13,6 +14,7 @@ from strongroom.protocol.admin_actions import (
     AdminAction,
     DefinePartition,
     RotateProviderKey,
+    SetRevocationBounds,
     action_digest,
     check_request,
     count_approvals,
@@ -126,6 +128,8 @@ def _carry_out(device: Device, changes: r.Changes, action: AdminAction) -> str:
         return define_partition(device, changes, action, action.body)
     if isinstance(action.body, RotateProviderKey):
         return rotate_wrapping_key(device, changes, "provider-key", action.body.suite)
+    if isinstance(action.body, SetRevocationBounds):
+        return set_bounds(changes, action.body)
     return rotate_wrapping_key(device, changes, "vendor-key", "HPKE-XWING")
 
 

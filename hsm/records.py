@@ -57,6 +57,13 @@ class Officers(msgspec.Struct, frozen=True):  # world/officers
     thresholds: dict[str, int]
 
 
+class RevocationBounds(msgspec.Struct, frozen=True):  # world/revocation-bounds
+    """Seconds that the revocation interval of a key to come may have, where officers have set them."""
+
+    shortest: int
+    longest: int
+
+
 class WrappingKey(msgspec.Struct, frozen=True):  # world/vendor-keys/ID, world/provider-keys/ID
     private_key: bytes
     endorsement: str
@@ -111,7 +118,7 @@ class NamedKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
 
 
 class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION
-    """One version. Once `destroyed` it has no material; its receipt stays, as the tombstone."""
+    """One version. Once `destroyed` it has no material; its receipt stays, as the tombstone. `revoked`: that is why."""
 
     receipt: str
     name: str
@@ -119,6 +126,7 @@ class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION
     terms: bytes
     material: bytes
     destroyed: bool = False
+    revoked: bool = False
 
 
 class Uses(msgspec.Struct, frozen=True):  # partitions/ID/uses/KEY/VERSION

@@ -126,8 +126,8 @@ def record_key(*, tenant: Tenant, partition: Partition, token: str, state: str) 
         },
     )
     if not new:
-        # What the TEE said before an order that destroyed the key does not revive it here.
-        Key.objects.filter(pk=key.pk).exclude(state="destroyed").update(state=state)
+        # What the TEE said before an order that destroyed or revoked the key does not revive it here.
+        Key.objects.filter(pk=key.pk).exclude(state__in=("destroyed", "revoked")).update(state=state)
 
 
 def _read_header(signed: str) -> ImportHeader:

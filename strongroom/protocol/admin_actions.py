@@ -21,6 +21,7 @@ ACTIONS: dict[str, OfficerClass] = {
     "partition.define": "partition",
     "vendor-key.rotate": "security",
     "provider-key.rotate": "security",
+    "revocation.set-bounds": "security",
 }
 """Every administrative action and the class that it belongs to. None changes an access list or exports a key."""
 
@@ -45,7 +46,16 @@ class RotateProviderKey(
     suite: Suite
 
 
-Body = DefinePartition | RotateVendorKey | RotateProviderKey
+class SetRevocationBounds(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="revocation.set-bounds"
+):
+    """Body of `revocation.set-bounds`: the intervals, in seconds, that terms of keys to come may have."""
+
+    shortest: int
+    longest: int
+
+
+Body = DefinePartition | RotateVendorKey | RotateProviderKey | SetRevocationBounds
 
 
 class ActionRequest(jws.Statement, frozen=True, kw_only=True):
@@ -179,6 +189,8 @@ def words(body: Body) -> list[tuple[str, Any]]:
         ]
     if isinstance(body, RotateProviderKey):
         return [("What", f"make a new provider key of suite {body.suite} in the device and retire the one in force")]
+    if isinstance(body, SetRevocationBounds):
+        return [("What", f"let keys to come have revocation intervals of {body.shortest} to {body.longest} seconds")]
     return [("What", "make a new vendor key and retire the one in force")]
 
 

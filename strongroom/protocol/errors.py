@@ -96,6 +96,9 @@ CATALOGUE: dict[str, Problem] = {
     "usage-not-permitted": Problem(403, "The key's own terms do not permit this use."),
     "translate-not-permitted": Problem(403, "The source key's terms do not permit translation to that target."),
     "key-not-active": Problem(409, "The key is not active: it is outside its validity or has been stopped."),
+    "key-suspended": Problem(
+        409, "The key is suspended: no answer in force says that it may be used. See its revocation status."
+    ),
     "mechanism-unsupported": Problem(400, "This mechanism or its parameters do not fit the key."),
     "ciphertext-invalid": Problem(400, "The ciphertext cannot be opened with this key and these parameters."),
     "payload-invalid": Problem(400, "The payload does not fit the mechanism, for instance in its length."),

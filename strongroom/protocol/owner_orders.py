@@ -8,15 +8,19 @@ from strongroom.protocol.errors import Refused
 
 
 class KeyOrder(jws.Statement, frozen=True, kw_only=True):
-    """Destroy a key: its material is gone for good, its name and receipts stay. `version` 0: every version."""
+    """Destroy or revoke a key: its material is gone for good, its name and receipts stay. `version` 0: every version.
+
+    Revoked, it is listed as such, with the `reason` (printable, at most 200 characters) in the log.
+    """
 
     TYP: ClassVar[str] = "strongroom.key-order"
 
     v: Literal[1] = 1
-    order: Literal["destroy"] = "destroy"
+    order: Literal["destroy", "revoke"] = "destroy"
     partition: str
     key: str
     version: int
+    reason: str = ""
     issued_at: int
 
 

@@ -11,7 +11,7 @@ from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.suites import Suite
 
 DeviceState = Literal["blank", "manufactured", "sealed", "operational"]
-KeyState = Literal["pre-activation", "active", "suspended", "deactivated", "compromised", "destroyed"]
+KeyState = Literal["pre-activation", "active", "suspended", "deactivated", "compromised", "destroyed", "revoked"]
 KeyStatus = Literal["in-force", "retired", "revoked", "unknown"]
 
 

@@ -5,12 +5,16 @@ from typing import Literal
 
 import msgspec
 
+from strongroom.protocol import certificate_status, revocation
+from strongroom.protocol.certificate_status import CertificateStatus
 from strongroom.protocol.encoding import b64u, canonical_json, digest, read_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import PUBLIC_USAGES, SYMMETRIC, KeyType, Mechanism, Usage, fits
+from strongroom.protocol.revocation import Revocation
 
 Authorisation = Literal["signed", "token"]
 ANY_TARGET = "*"
+_LATER = frozenset({"revocation", "certificate_status"})
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -19,7 +23,9 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     `salt` (128 random bits) keeps the digest of the terms, which the provider sees, from being guessed at.
     `translate_to` names keys of the same partition by id or name, or holds `"*"`. No `mechanisms`: every fitting one.
     `material` `public`: a SubjectPublicKeyInfo without its private half. `certificates`: the key's own certificate and
-    its chain, each DER in base64url; the device checks that they belong to the key.
+    its chain, each DER in base64url; the device checks that they belong to the key. `revocation`: the customer's
+    endpoint that says whether the key may be used. `certificate_status`: how the device asks about the key's own
+    certificate; it does also where the terms say nothing and the certificate names an address (`asked_of`).
     """
 
     v: Literal[1] = 1
@@ -33,9 +39,13 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     translate_to: list[str] = []
     material: Literal["secret", "public"] = "secret"
     certificates: list[str] = []
+    revocation: Revocation | None = None
+    certificate_status: CertificateStatus | None = None
 
     def encode(self) -> bytes:
-        return canonical_json(self)
+        """Canonical JSON. Members that came later are left out where they say nothing: older devices read it too."""
+        members = msgspec.structs.asdict(self)
+        return canonical_json({name: members[name] for name in members if name not in _LATER or members[name]})
 
     def state_at(self, now: int) -> Literal["pre-activation", "active", "deactivated"]:
         """Where in its cryptoperiod a key under these terms is (SP 800-57 part 1, §7)."""
@@ -77,6 +87,16 @@ def check_terms(terms: Terms) -> None:
         raise Refused("terms-refused", "a symmetric key has no certificate")
     if terms.translate_to and Usage.TRANSLATE not in terms.usages:
         raise Refused("terms-refused", "targets are named but translate is not a usage")
+    _check_who_may_revoke(terms)
+
+
+def _check_who_may_revoke(terms: Terms) -> None:
+    if terms.revocation is not None:
+        revocation.check_revocation(terms.revocation)
+        begins, ends = terms.not_before, terms.not_after
+        if begins is not None and ends is not None and terms.revocation.every > ends - begins:
+            raise Refused("terms-refused", "the revocation interval is longer than the validity")
+    certificate_status.asked_of(terms.certificate_status, terms.certificates)
 
 
 def check_not_looser(new: Terms, old: Terms) -> None:
@@ -91,6 +111,8 @@ def check_not_looser(new: Terms, old: Terms) -> None:
         or (old.not_before or 0) > (new.not_before or 0)
         or (old.not_after is not None and (new.not_after is None or new.not_after > old.not_after))
         or (ANY_TARGET not in old.translate_to and not set(new.translate_to) <= set(old.translate_to))
+        or revocation.is_looser(new.revocation, old.revocation)
+        or certificate_status.is_looser(new.certificate_status, old.certificate_status)
     )
     if looser:
         raise Refused("terms-looser")

@@ -97,6 +97,7 @@ def test_only_carrying_an_action_out_needs_a_quorum_and_no_command_changes_an_ac
         "partition.define": "partition",
         "vendor-key.rotate": "security",
         "provider-key.rotate": "security",
+        "revocation.set-bounds": "security",
     }
 
 

@@ -183,3 +183,21 @@ def test_no_file_of_the_device_keeps_it_and_no_restart_brings_it_back(
     customer.operations = device.line("operations")
     codes = {n: customer.operate(key, "hash", b"m").code for n, key in names.items()}
     assert codes == {0: "", 1: "key-not-active", 2: ""}
+
+
+def test_an_owner_can_revoke_which_destroys_too_and_says_why(alice: Customer, key: Imported) -> None:
+    order = alice.signed_order(key.id, order="revoke", reason="device lost")
+    assert alice.give_order(order) == {1: "revoked"}
+    assert states_of(alice, key.id) == {1: "revoked"}
+    assert alice.operate(key.id, "hash", b"m").code == "key-not-active"
+    [entry] = [one for one in alice.hsm.verified_log(alice.partition)["admin"] if one.digest == digest(order.encode())]
+    assert (entry.event, entry.details["source"], entry.details["reason"]) == ("key:revoke", "owner", "device lost")
+    # Destroying it afterwards does not hide that it was revoked.
+    assert alice.order(key.id) == {1: "revoked"}
+
+
+@pytest.mark.parametrize("reason", ["x" * 201, "two\nlines"])
+def test_a_reason_is_short_and_one_line(alice: Customer, key: Imported, reason: str) -> None:
+    with refused("malformed"):
+        alice.order(key.id, order="revoke", reason=reason)
+    assert alice.operate(key.id, "hash", b"m").code == ""

@@ -1,0 +1,28 @@
+"""Which revocation intervals this device accepts in terms: what officers set, or the defaults.
+
+They count when a key is imported. A key that is there keeps the interval that its customer sealed.
+"""
+
+from hsm import records as r
+from hsm.device import Device
+from strongroom.protocol.admin_actions import SetRevocationBounds
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.revocation import LONGEST, SHORTEST
+
+DEVELOPMENT_SHORTEST = 1
+
+
+def bounds_in_force(device: Device) -> tuple[int, int]:
+    """Shortest and longest interval, in seconds. A development device accepts a second, so that tests are quick."""
+    kept = device.records.get("world/revocation-bounds", r.RevocationBounds)
+    if kept is not None:
+        return kept.shortest, kept.longest
+    return DEVELOPMENT_SHORTEST if device.mode == "development" else SHORTEST, LONGEST
+
+
+def set_bounds(changes: r.Changes, body: SetRevocationBounds) -> str:
+    """Put other bounds in force. Raises `Refused("malformed")` where nothing lies within them."""
+    if not 1 <= body.shortest <= body.longest:
+        raise Refused("malformed", "1 ≤ shortest ≤ longest, in seconds")
+    changes.put("world/revocation-bounds", r.RevocationBounds(body.shortest, body.longest))
+    return f"{body.shortest}-{body.longest}"
