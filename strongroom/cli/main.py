@@ -14,6 +14,7 @@ from strongroom.cli import (
     operations,
     output,
     receipts,
+    revocation,
     setup,
     trust,
     validators,
@@ -33,6 +34,7 @@ for part in (setup.app, imports.app, operations.app):
 app.add_typer(trust.app, name="trust")
 app.add_typer(keys.app, name="keys")
 app.add_typer(receipts.app, name="receipt")
+app.add_typer(revocation.app, name="revocation")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(validators.app, name="validator")
 app.add_typer(access.app, name="access")

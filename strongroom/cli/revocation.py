@@ -1,0 +1,109 @@
+"""`revocation`: the customer's own endpoint, and what it says of keys."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import prompts
+from strongroom.cli.output import Json, moment, next_step, pairs, records, show
+from strongroom.client import receipts
+from strongroom.client.home import Home
+from strongroom.endpoint import identity, server
+from strongroom.endpoint.store import Listed, Said, Statuses
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.revocation import receipt_digest
+
+app = typer.Typer(no_args_is_help=True, help="Your own endpoint, which the TEE asks before it goes on using a key.")
+Dir = Annotated[Path, typer.Option("--dir", file_okay=False, help="The endpoint's folder.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Name or key id.")]
+Reason = Annotated[str, typer.Option(help="What is answered with it; the provider sees it too.", show_default=False)]
+COLUMNS = ["name", "status", "versions", "changed", "reason", "key"]
+
+
+@app.command("serve")
+def revocation_serve(
+    folder: Dir,
+    port: Annotated[int, typer.Option(min=1, max=65535)],
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None, typer.Option(help="A name or address under which the TEE reaches it, for the certificate.")
+    ] = None,
+) -> None:
+    """Answer the TEE until stopped. At first start, makes cert.pem and token in the folder."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    new = identity.make(folder, [*(name or []), *([host] if host not in ("0.0.0.0", "::") else [])])  # noqa: S104
+    if new:
+        show(False, None, next_step(f"strongroom import … --revoke-at https://HOST:{port} --revoke-dir {folder}"))
+    server.serve(folder, host, port)
+
+
+@app.command("add")
+def revocation_add(
+    what: Annotated[list[str], typer.Argument(metavar="NAME|FILE…", help="Names of kept receipts, or their files.")],
+    folder: Dir,
+    as_json: Json = False,
+) -> None:
+    """Put keys on the list as active, once their receipts hold. What is not listed is answered `unknown`."""
+    home, statuses = prompts.home(), _statuses(folder)
+    found = [add_token(statuses, home, token) for one in what for token in _tokens(home, one)]
+    _show(as_json, found)
+
+
+@app.command("revoke")
+def revocation_revoke(key: Key, folder: Dir, reason: Reason = "", as_json: Json = False) -> None:
+    """Revoke a key for ever: the TEE destroys it when it asks next. All versions; there is no way back."""
+    _change(as_json, folder, key, "revoked", reason)
+
+
+@app.command("suspend")
+def revocation_suspend(key: Key, folder: Dir, reason: Reason = "", as_json: Json = False) -> None:
+    """Suspend a key, until it is resumed."""
+    _change(as_json, folder, key, "suspended", reason)
+
+
+@app.command("resume")
+def revocation_resume(key: Key, folder: Dir, as_json: Json = False) -> None:
+    """Resume a suspended key."""
+    _change(as_json, folder, key, "active", "")
+
+
+@app.command("list")
+def revocation_list(folder: Dir, as_json: Json = False) -> None:
+    """List the keys and what is answered of them."""
+    _show(as_json, _statuses(folder).listed())
+
+
+def add_token(statuses: Statuses, home: Home, token: str) -> Listed:
+    """Put the key of a receipt on the list, once the receipt holds."""
+    return statuses.add(receipts.verify_token(home, token, prompts.now()).receipt, receipt_digest(token))
+
+
+def _tokens(home: Home, what: str) -> list[str]:
+    """The receipts of all versions that are kept under a name, or the one in a file."""
+    if (path := Path(what)).is_file():
+        return [path.read_text().strip()]
+    newest = receipts.kept(home, what)
+    if not newest:
+        raise Refused("not-found", f"no receipt of {what!r} is kept here")
+    versions = range(1, receipts.verify_kept(home, what, prompts.now()).receipt.version)
+    return [*filter(None, (receipts.kept(home, what, one) for one in versions)), newest]
+
+
+def _statuses(folder: Path) -> Statuses:
+    """The endpoint's statuses. Raises `Refused("configuration")` where there is no such folder."""
+    if not folder.is_dir():
+        raise Refused("configuration", f"there is no folder {folder}: strongroom revocation serve makes it")
+    return Statuses(folder)
+
+
+def _change(as_json: bool, folder: Path, key: str, status: Said, reason: str) -> None:
+    found = _statuses(folder).change(key, status, reason)
+    rows = [("Key", f"{found.name} {found.key}".strip()), ("Answered", found.status), ("Since", moment(found.changed))]
+    show(as_json, found, pairs(rows), next_step(f"strongroom revocation drill {found.name or found.key}"))
+
+
+def _show(as_json: bool, found: list[Listed]) -> None:
+    rows = [{name: getattr(one, name) for name in COLUMNS} | {"changed": moment(one.changed)} for one in found]
+    show(as_json, found, records(rows, COLUMNS, empty="No keys yet: strongroom revocation add NAME"))
