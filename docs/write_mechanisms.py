@@ -22,6 +22,12 @@ base64url in signed instructions.
 | `aad` | additional authenticated data of a cipher, label of OAEP, info of HKDF; in a batch it may be each item's own |
 | `salt`, `length` | salt of HKDF, and how many bytes it gives (16 to 8160; 32 where it is not said) |
 | `target`, `target_mechanism`, `target_aad` | of translate: the key to encrypt to, its mechanism and additional data |
+| `generate` | of wrap: instead of a payload, the device makes a data key of so many bytes (16 to 64) and wraps it |
+| `clear` | with `generate`: the data key in clear as well, for those whom list and terms also permit to unwrap |
+
+**Rewrap** is translate from an older version of a key to its newest, without a `target`: mechanism and additional data
+stay, unless `target_mechanism` and `target_aad` say otherwise. It gives less than others do, so the usage and the right
+are also in translate, and in encrypt and decrypt together; the newest version's terms must permit to encrypt.
 
 """
 _OF_OPERATION = {Usage.VERIFY: ["signature"], Usage.TRANSLATE: ["target", "target_mechanism", "target_aad"]}

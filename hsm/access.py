@@ -5,6 +5,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.mechanisms import with_implied
 
 
 class Access:
@@ -19,7 +20,7 @@ class Access:
     def check(self, principal: str, right: str) -> None:
         """Raise `Refused("access-denied")` unless `principal` has `right`."""
         entry = self._principals.get(principal)
-        if entry is None or right not in entry.rights:
+        if entry is None or (right not in entry.rights and right not in with_implied(entry.rights)):
             raise Refused("access-denied", f"{right} is not granted")
 
     def device(self, fingerprint: str, right: str) -> PublicCredential:

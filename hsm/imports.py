@@ -59,7 +59,8 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     check_chain(terms.certificates, m.public_key_der(key))
     # 8. Key, name, import, receipt and log entry are written together.
     key_id = before.key_id if before else make_id("key_")
-    content = _Content(key, terms, terms_bytes, material, key_id, consent)
+    named = r.replaced(before.named, current=header.version) if before else r.NamedKey(header.name, header.version)
+    content = _Content(key, terms, terms_bytes, material, key_id, named, consent)
     return commands.ImportKeyReply(
         _store(device, header, sent=header_digest(envelope.header), signer=signer.fingerprint, content=content)
     )
@@ -92,6 +93,7 @@ class _Before:
     """The key that a new version follows, and its newest version."""
 
     key_id: str
+    named: r.NamedKey
     stored: r.StoredKey
 
 
@@ -110,16 +112,16 @@ def _version_before(device: Device, header: ImportHeader) -> _Before | None:
         raise Refused("conflict", f"version {named.current} is the newest")
     if named.destroyed:
         raise Refused("conflict", "the key was destroyed; choose another name")
-    return _Before(name.key, device.records.need(f"{folder}/keys/{name.key}/{named.current}", r.StoredKey))
+    return _Before(name.key, named, device.records.need(f"{folder}/keys/{name.key}/{named.current}", r.StoredKey))
 
 
 def _check_succession(terms: Terms, before: _Before, header: ImportHeader, partition: r.Partition, consent: str) -> str:
     """The owner's consent where the terms need it, else empty. Raises `Refused("terms-looser")` without it."""
     try:
         check_not_looser(terms, read_terms(before.stored.terms))
-    except Refused:
+    except Refused as looser:
         if not consent:
-            raise
+            raise Refused(looser.code) from None  # which term it is, the provider may not learn
         given = check_owner(consent, VersionConsent, partition.owners)
         wanted = (header.partition, header.import_id, header.name, header.version, header.terms_digest)
         if (given.partition, given.import_id, given.name, given.version, given.terms_digest) != wanted:
@@ -148,6 +150,7 @@ class _Content:
     terms_bytes: bytes
     material: bytes
     key_id: str
+    named: r.NamedKey
     consent: str
 
 
@@ -175,7 +178,7 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
         )
         receipt = device.sign(statement)
         stored = r.StoredKey(receipt, header.name, header.version, content.terms_bytes, content.material)
-        changes.put(f"{folder}/keys/{content.key_id}", r.NamedKey(header.name, header.version))
+        changes.put(f"{folder}/keys/{content.key_id}", content.named)
         changes.put(f"{folder}/keys/{content.key_id}/{header.version}", stored)
         changes.put(f"{folder}/names/{header.name}", r.Name(content.key_id))
         changes.put(import_path(header.partition, header.import_id), r.Import(statement.header_digest, receipt))

@@ -14,6 +14,8 @@ from strongroom.protocol.terms import read_terms
 
 LISTED_BYTES = 2 * 1024 * 1024
 MAX_ORDER = 16 * 1024
+CLOCKS_DIFFER = 300
+"""Seconds by which an owner's clock may be ahead of the device's."""
 _ALL_VERSIONS = 10**18
 _CURSOR = re.compile(r"([a-z0-9_]*)(?:/(\d{1,18}))?", re.ASCII)
 
@@ -31,19 +33,21 @@ def list_keys(device: Device, command: commands.ListKeys) -> commands.ListKeysRe
     size, last = 0, ""
     for path in [one for one in device.records.store.paths(folder) if one >= folder + after]:
         key = path.removeprefix(folder)
+        named = device.records.need(path, r.NamedKey)
         for stored in _versions(device, path):
             if key == after and stored.version <= after_version:
                 continue
             if size >= LISTED_BYTES:
                 return commands.ListKeysReply(keys, last)
-            keys.append((stored.receipt, _state(device, stored)))
+            keys.append((stored.receipt, _state(device, stored, named)))
             size, last = size + len(stored.receipt), f"{key}/{stored.version}"
     return commands.ListKeysReply(keys)
 
 
 @handles(commands.OrderKey, states=OPERATIONAL, callers=PORTAL)
 def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyReply:
-    """Destroy or revoke a key, or a version, on its owner's signature: from the answer on it can serve nobody."""
+    """Destroy or revoke a key or a version of it, or set its minimum version, on its owner's signature: from the answer
+    on what the order takes out of service can serve nobody."""
     # 1. An owner in force orders it, of a key of this partition.
     if len(command.order) > MAX_ORDER:
         raise Refused("too-large")
@@ -54,11 +58,23 @@ def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyRe
     if len(order.reason) > MAX_REASON or not order.reason.isprintable():
         raise Refused("malformed", f"a reason has at most {MAX_REASON} printable characters")
     path = f"partitions/{command.partition}/keys/{order.key}"
-    device.records.need(path, r.NamedKey)
+    named = device.records.need(path, r.NamedKey)
+    # 2. It is carried out once.
+    if order.order == "minimum-version":
+        _set_minimum(device, command, order, named)
+    else:
+        _destroy(device, command, order)
+    # 3. How the versions stand now.
+    named = device.records.need(path, r.NamedKey)
+    return commands.OrderKeyReply({one.version: _state(device, one, named) for one in _versions(device, path)})
+
+
+def _destroy(device: Device, command: commands.OrderKey, order: KeyOrder) -> None:
+    """The material goes, the receipt stays as the tombstone; once is enough."""
+    path = f"partitions/{command.partition}/keys/{order.key}"
     ordered = [one for one in _versions(device, path) if order.version in (0, one.version)]
     if not ordered:
         raise Refused("not-found", "the key has no such version")
-    # 2. The material goes, the receipt stays as the tombstone; once is enough.
     due = [one for one in ordered if not one.destroyed]
     if due:
         with device.records.transaction() as changes:
@@ -74,7 +90,31 @@ def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyRe
                 details={"order": command.order, "versions": [str(one.version) for one in due]}
                 | ({"source": "owner", "reason": order.reason} if order.order == "revoke" else {}),
             )
-    return commands.OrderKeyReply({one.version: _state(device, one) for one in _versions(device, path)})
+
+
+def _set_minimum(device: Device, command: commands.OrderKey, order: KeyOrder, named: r.NamedKey) -> None:
+    """The later order holds, so that nobody brings an earlier one again; of the same second, the one that is higher."""
+    if (order.version, order.issued_at) == (named.minimum, named.ordered_at):
+        return
+    if not 1 <= order.version <= named.current:
+        raise Refused("not-found", "the key has no such version")
+    if (order.issued_at, order.version) < (named.ordered_at, named.minimum):
+        raise Refused("stale", "a later order on the minimum version is in force")
+    if order.issued_at > device.now() + CLOCKS_DIFFER:
+        raise Refused("stale", "the order is dated later than now")
+    with device.records.transaction() as changes:
+        path = f"partitions/{command.partition}/keys/{order.key}"
+        changes.put(path, r.replaced(named, minimum=order.version, ordered_at=order.issued_at))
+        changes.log(
+            command.partition,
+            epoch=device.boot_epoch,
+            time=device.now(),
+            event="key:minimum-version",
+            principal="owner",
+            key=order.key,
+            digest=digest(command.order.encode()),
+            details={"order": command.order, "minimum": order.version},
+        )
 
 
 def destroy(device: Device, changes: r.Changes, path: str, due: list[r.StoredKey], *, revoked: bool = False) -> None:
@@ -92,7 +132,7 @@ def _versions(device: Device, path: str) -> list[r.StoredKey]:
     return sorted(kept, key=lambda one: one.version)
 
 
-def _state(device: Device, stored: r.StoredKey) -> str:
-    if stored.revoked:
-        return "revoked"
-    return "destroyed" if stored.destroyed else read_terms(stored.terms).state_at(device.now())
+def _state(device: Device, stored: r.StoredKey, named: r.NamedKey) -> str:
+    if stored.destroyed:
+        return "revoked" if stored.revoked else "destroyed"
+    return "below-minimum" if stored.version < named.minimum else read_terms(stored.terms).state_at(device.now())

@@ -28,7 +28,7 @@ class LoadedKey:
         self.destroyed = stored.destroyed
         self.key: Key | None = None if stored.destroyed else load(self.terms, stored.material, checked=True)
         self.encryptions_left = 0
-        self._prepared: dict[tuple[Usage, str, bool, str, str, int], Prepared] = {}
+        self._prepared: dict[tuple[Usage, str, bool, str, str, int, int, bool], Prepared] = {}
 
     def prepared(self, operation: Usage, mechanism: str, parameters: Parameters) -> Prepared:
         """What does `operation` with this key; made once for each mechanism and its parameters."""
@@ -39,6 +39,8 @@ class LoadedKey:
             parameters.format,
             parameters.salt,
             parameters.length,
+            parameters.generate,
+            parameters.clear,
         )
         found = self._prepared.get(wanted)
         if found is None:
@@ -92,17 +94,34 @@ class LoadedKeys:
         return found
 
     def key(self, partition: str, key_id: str, version: int) -> LoadedKey:
-        """The key in `version`, or in its newest where that is 0. Raises `Refused("not-found")`."""
+        """The key in `version`, or in its newest where that is 0.
+
+        Raises `Refused("not-found" | "version-below-minimum")`.
+        """
         path = f"partitions/{partition}/keys/{key_id}"
-        if not version:
-            named = self._named.get(path)
-            if named is None:
-                generation = self._records.generations.of(path)
-                named = self._named.put(path, generation, self._records.need(path, r.NamedKey))
-            version = named.current
+        named = self._named_key(path)
+        version = version or named.current
+        if version < named.minimum:
+            raise Refused("version-below-minimum", f"the minimum is version {named.minimum}")
         path = f"{path}/{version}"
         found = self._keys.get(path)
         if found is None:
             generation = self._records.generations.of(path)
             found = self._keys.put(path, generation, LoadedKey(key_id, self._records.need(path, r.StoredKey)))
         return found
+
+    def newest_active(self, partition: str, key_id: str, now: int) -> int:
+        """The newest version that may be used now, or 0: among the hundred newest."""
+        named = self._named_key(f"partitions/{partition}/keys/{key_id}")
+        for version in range(named.current, max(named.minimum, named.current - 100, 1) - 1, -1):
+            one = self.key(partition, key_id, version)
+            if not one.destroyed and one.terms.state_at(now) == "active":
+                return version
+        return 0
+
+    def _named_key(self, path: str) -> r.NamedKey:
+        named = self._named.get(path)
+        if named is None:
+            generation = self._records.generations.of(path)
+            named = self._named.put(path, generation, self._records.need(path, r.NamedKey))
+        return named

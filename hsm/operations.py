@@ -24,7 +24,7 @@ from strongroom.protocol.instructions import (
     check_instruction,
     most_items,
 )
-from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism, fits
+from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism, fits, with_implied
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.terms import ANY_TARGET
 
@@ -94,20 +94,22 @@ class Operator:
             raise Refused("access-denied", "only a signature makes a device a principal")
         else:
             access.check(request.principal, request.operation)
-        # 3. The key in the version that is wanted, and for translate the key it goes to.
+        # 3. The key in the version that is wanted; for translate the key it goes to, for rewrap its newest version.
         key = self._loaded.key(request.partition, request.key, version)
         if operation is Usage.TRANSLATE:
             asked.target = self._loaded.key(request.partition, asked.parameters.target, 0)
+        elif operation is Usage.REWRAP:
+            asked.target = self._loaded.key(request.partition, request.key, 0)
         # 4. The terms of the key (and of the target) permit it, now, in this way.
         for one in (key, asked.target) if asked.target else (key,):
             if one.terms.authorisation == "signed" and not request.instruction:
                 raise Refused("signed-instruction-required")
             if one.destroyed or one.terms.state_at(now) != "active":
-                raise Refused("key-not-active", "destroyed" if one.destroyed else one.terms.state_at(now))
+                raise self._not_active(request.partition, one, now)
         asked.mechanism = asked.mechanism or _default(key, operation)
         _check_terms(key, operation, asked.mechanism)
         # 5. The operation itself, on the one payload or on each item.
-        run = self._prepare(request, key, asked)
+        run = self._prepare(request, access, key, asked)
         aad = from_b64u(asked.parameters.aad)
         result = b""
         results: list[bytes] = []
@@ -124,7 +126,14 @@ class Operator:
             mechanism=asked.mechanism,
             results=results,
             errors=errors,
+            target_version=asked.target.version if operation is Usage.REWRAP and asked.target else 0,
         )
+
+    def _not_active(self, partition: str, key: LoadedKey, now: int) -> Refused:
+        state = "destroyed" if key.destroyed else key.terms.state_at(now)
+        newest = self._loaded.newest_active(partition, key.key_id, now)
+        hint = f"; the newest version that is active is {newest}" if newest else ""
+        return Refused("key-not-active", state + hint)
 
     def _check_instruction(self, request: OperationRequest, access: Access) -> Instruction:
         signer = access.device(jws.signer(request.instruction), request.operation)
@@ -140,26 +149,38 @@ class Operator:
         self._sessions.use(instruction.session, signer.fingerprint, instruction.nonce)
         return instruction
 
-    def _prepare(self, request: OperationRequest, key: LoadedKey, asked: Asked) -> Prepared:
+    def _prepare(self, request: OperationRequest, access: Access, key: LoadedKey, asked: Asked) -> Prepared:
         operation = Usage(request.operation)
         if asked.target is not None:
             return self._prepare_translate(request, key, asked, asked.target)
         if operation is Usage.ENCRYPT:
             self._count_nonces(request, key, asked.mechanism)
+        elif operation is Usage.WRAP and asked.parameters.clear:
+            # A data key in clear is for those who may unwrap: they could have it anyhow.
+            access.check(asked.principal, Usage.UNWRAP)
+            _check_terms(key, Usage.UNWRAP, asked.mechanism)
         return key.prepared(operation, asked.mechanism, asked.parameters)
 
     def _prepare_translate(
         self, request: OperationRequest, key: LoadedKey, asked: Asked, target: LoadedKey
     ) -> Prepared:
         """Open under the one key, seal under the other; the clear payload stays in this function."""
-        if not {ANY_TARGET, target.key_id, target.name} & set(key.terms.translate_to):
+        rewraps = request.operation == Usage.REWRAP
+        if rewraps and asked.parameters.target:
+            raise Refused("mechanism-unsupported", "rewrap takes no `target`: it goes to the key's newest version")
+        if not rewraps and not {ANY_TARGET, target.key_id, target.name} & set(key.terms.translate_to):
             raise Refused("translate-not-permitted")
-        target_mechanism = asked.parameters.target_mechanism or _default(target, Usage.ENCRYPT)
+        target_mechanism = asked.parameters.target_mechanism
+        if not target_mechanism:
+            kept = rewraps and fits(asked.mechanism, target.terms.key_type, Usage.ENCRYPT)
+            target_mechanism = asked.mechanism if kept else _default(target, Usage.ENCRYPT)
         _check_terms(target, Usage.ENCRYPT, target_mechanism)
         self._count_nonces(request, target, target_mechanism)
         decrypt = key.prepared(Usage.DECRYPT, asked.mechanism, Parameters())
         encrypt = target.prepared(Usage.ENCRYPT, target_mechanism, Parameters())
         outward = from_b64u(asked.parameters.target_aad)
+        if rewraps:
+            return lambda payload, _signature, aad: encrypt(decrypt(payload, b"", aad), b"", outward or aad)
         return lambda payload, _signature, aad: encrypt(decrypt(payload, b"", aad), b"", outward)
 
     def _count_nonces(self, request: OperationRequest, key: LoadedKey, mechanism: str) -> None:
@@ -181,6 +202,7 @@ class Operator:
         details: dict[str, str | int] = {}
         if asked.target is not None:
             details["target"] = asked.target.key_id
+            details["target_version"] = asked.target.version
         if request.items is not None:
             details["items"] = len(request.items)
             details["failed"] = len(reply.errors)
@@ -251,7 +273,7 @@ def _default(key: LoadedKey, operation: Usage) -> str:
 
 
 def _check_terms(key: LoadedKey, operation: Usage, mechanism: str) -> None:
-    if operation not in key.terms.usages:
+    if operation not in key.terms.usages and operation not in with_implied(key.terms.usages):
         raise Refused("usage-not-permitted", f"{operation} is not among the key's usages")
     if not fits(mechanism, key.terms.key_type, operation):
         raise Refused("mechanism-unsupported", f"{mechanism} does not {operation} with {key.terms.key_type}")

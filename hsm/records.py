@@ -110,11 +110,16 @@ class Name(msgspec.Struct, frozen=True):  # partitions/ID/names/NAME
 
 
 class NamedKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
-    """A key with all its versions; `current` is the newest. `destroyed`: every version was."""
+    """A key with all its versions; `current` is the newest. `destroyed`: every version was.
+
+    Versions below `minimum` serve for nothing; the owner's order that says so is of `ordered_at`.
+    """
 
     name: str
     current: int
     destroyed: bool = False
+    minimum: int = 0
+    ordered_at: int = 0
 
 
 class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION

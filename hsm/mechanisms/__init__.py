@@ -7,6 +7,7 @@ from hsm.mechanisms.agreement import AGREEMENT
 from hsm.mechanisms.ciphers import CIPHERS
 from hsm.mechanisms.digests import DIGESTS
 from hsm.mechanisms.kinds import INVALID, VALID, Prepared
+from hsm.mechanisms.requests import REQUESTS
 from hsm.mechanisms.signatures import SIGNATURES
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
@@ -19,8 +20,9 @@ _PREPARE: dict[tuple[Usage, Mechanism], Callable[[Key, Parameters], Prepared]] =
     **CIPHERS,
     **DIGESTS,
     **AGREEMENT,
+    **REQUESTS,
 }
-_MAKING = ("prehashed", "format", "salt", "length")
+_MAKING = ("prehashed", "format", "salt", "length", "generate", "clear")
 
 
 def prepare(operation: Usage, mechanism: Mechanism, key: Key, parameters: Parameters) -> Prepared:

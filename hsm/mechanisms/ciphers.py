@@ -25,6 +25,7 @@ from strongroom.protocol.mechanisms import Mechanism, Usage
 Make = Callable[[Key, Parameters], Prepared]
 Aead = type[AESGCM] | type[AESGCMSIV] | type[ChaCha20Poly1305]
 _NONCE, _TAG = 12, 16
+DATA_KEY_BYTES = range(16, 65)
 
 
 def _aead(kind: Aead) -> tuple[Make, Make]:
@@ -82,8 +83,10 @@ def _oaep(algorithm: hashes.HashAlgorithm) -> tuple[Make, Make]:
     return make_encrypt, make_decrypt
 
 
-def _make_wrap(key: Key, _parameters: Parameters) -> Prepared:
+def _make_wrap(key: Key, parameters: Parameters) -> Prepared:
     kek = secret(key)
+    if parameters.generate or parameters.clear:
+        return _make_data_key(kek, parameters)
 
     def run(payload: bytes, _signature: bytes, _aad: bytes) -> bytes:
         if not payload:
@@ -93,8 +96,26 @@ def _make_wrap(key: Key, _parameters: Parameters) -> Prepared:
     return run
 
 
-def _make_unwrap(key: Key, _parameters: Parameters) -> Prepared:
+def _make_data_key(kek: bytes, parameters: Parameters) -> Prepared:
+    """A fresh key, wrapped; with `clear` it stands before its wrapping. Who may have that, the caller has checked."""
+    length, clear, random = parameters.generate, parameters.clear, os.urandom
+    if length not in DATA_KEY_BYTES:
+        raise Refused("mechanism-unsupported", "a data key has 16 to 64 bytes: `generate`")
+
+    def run(payload: bytes, _signature: bytes, _aad: bytes) -> bytes:
+        if payload:
+            raise Refused("payload-invalid", "where a data key is made there is no payload")
+        made = random(length)
+        wrapped = aes_key_wrap_with_padding(kek, made)
+        return made + wrapped if clear else wrapped
+
+    return run
+
+
+def _make_unwrap(key: Key, parameters: Parameters) -> Prepared:
     kek = secret(key)
+    if parameters.generate or parameters.clear:
+        raise Refused("mechanism-unsupported", "only wrap makes data keys")
 
     def run(payload: bytes, _signature: bytes, _aad: bytes) -> bytes:
         try:

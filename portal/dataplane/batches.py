@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from portal.dataplane.bodies import Asked, BatchAnswer, Errors, ItemAnswer, ItemError
+from portal.dataplane.data_keys import split
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, MAX_PAYLOAD, Item, item_bytes, most_items
 from strongroom.protocol.mechanisms import Usage
@@ -32,7 +33,7 @@ def operate_batch(asked: Asked, items: list[Item | None], operation: str, ask: A
     # 2. Ask. What refuses the first chunk refuses the batch; later, what was done before is not lost.
     results: dict[int, bytes] = {}
     errors = dict(asked.errors)
-    version, mechanism, key_id = asked.body.version, asked.body.mechanism, ""
+    version, mechanism, key_id, target = asked.body.version, asked.body.mechanism, "", 0
     for number, chunk in enumerate(chunks):
         try:
             reply = ask([item for _, item in chunk], version, mechanism)
@@ -43,18 +44,19 @@ def operate_batch(asked: Asked, items: list[Item | None], operation: str, ask: A
             errors.update(dict.fromkeys(left, (refused.code, refused.detail)))
             break
         # The version that was current for the first chunk is so for all.
-        key_id, version, mechanism = reply.key, reply.version, reply.mechanism
+        key_id, version, mechanism, target = reply.key, reply.version, reply.mechanism, reply.target_version
         for place, (index, _) in enumerate(chunk):
             if place in reply.errors:
                 errors[index] = reply.errors[place]
             else:
                 results[index] = reply.results[place]
     # 3. The answers in the items' order.
-    answer = _valid if operation == Usage.VERIFY else ItemAnswer
+    answer = _answer_of(operation, asked)
     return BatchAnswer(
         results=[answer(results[n]) if n in results else _error(errors[n]) for n in range(len(items))],
         key_id=key_id,
         version=version,
+        target_version=target,
         mechanism=mechanism,
     )
 
@@ -100,8 +102,18 @@ def _chunks(items: Iterator[tuple[int, Item]], operation: str, asked: Asked) -> 
         yield chunk
 
 
-def _valid(result: bytes) -> ItemAnswer:
-    return ItemAnswer(valid=result == VALID)
+def _answer_of(operation: str, asked: Asked) -> Callable[[bytes], ItemAnswer]:
+    if operation == Usage.VERIFY:
+        return lambda result: ItemAnswer(valid=result == VALID)
+    if operation == Usage.WRAP:
+        parts = split(asked.body)
+
+        def data_key(result: bytes) -> ItemAnswer:
+            wrapped, clear = parts(result)
+            return ItemAnswer(wrapped, clear=clear)
+
+        return data_key
+    return ItemAnswer
 
 
 def _error(error: tuple[str, str]) -> ItemAnswer:

@@ -26,6 +26,8 @@ class OperationParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
     target: str = ""
     target_mechanism: str = ""
     target_aad: bytes = b""
+    generate: int = 0
+    clear: bool = False
 
 
 class ItemBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -59,12 +61,14 @@ class _LooseBody(Body, kw_only=True):
 
 
 class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The answer's body: `valid` of verify, else `result`."""
+    """The answer's body: `valid` of verify, else `result`; of a data key `clear` too, where it was asked for."""
 
     result: bytes | None = None
+    clear: bytes | None = None
     valid: bool | None = None
     key_id: str
     version: int
+    target_version: int = 0
     mechanism: str
 
 
@@ -74,19 +78,21 @@ class ItemError(msgspec.Struct):
 
 
 class ItemAnswer(msgspec.Struct, omit_defaults=True):
-    """One item's answer: `error`, else `valid` of verify, else `result`."""
+    """One item's answer: `error`, else `valid` of verify, else `result`, and `clear` as of a single one."""
 
     result: bytes | None = None
     valid: bool | None = None
     error: ItemError | None = None
+    clear: bytes | None = None
 
 
-class BatchAnswer(msgspec.Struct, kw_only=True):
+class BatchAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The answer's body to a batch, in the order of its items."""
 
     results: list[ItemAnswer]
     key_id: str
     version: int
+    target_version: int = 0
     mechanism: str
 
 
@@ -136,6 +142,8 @@ def _item(raw: msgspec.Raw, index: int, errors: Errors) -> Item | None:
 
 
 def _check(body: Body, items: list[Item | None] | None) -> None:
+    if body.payload is None and items is None and body.parameters.generate:
+        body.payload = b""
     if (body.payload is None) == (items is None):
         raise Refused("malformed", "either `payload` or `items` is needed")
     if body.payload is not None and len(body.payload) > MAX_PAYLOAD:

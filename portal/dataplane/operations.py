@@ -14,6 +14,7 @@ from django.http.request import split_domain_port, validate_host
 from portal import problems
 from portal.dataplane.batches import VALID, operate_batch
 from portal.dataplane.bodies import MAX_BODY, Asked, BatchAnswer, Body, OperationAnswer, OperationParameters, read_body
+from portal.dataplane.data_keys import split
 from portal.dataplane.directory import Client, Directory, KeyPlace
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
@@ -113,12 +114,23 @@ def _operate(environ: WSGIEnvironment) -> OperationAnswer | BatchAnswer:
         return operate_batch(asked, asked.items, operation, lambda items, *chosen: ask(b"", items, *chosen))
     reply = ask(asked.body.payload or b"", None, asked.body.version, asked.body.mechanism)
     # 5. The answer.
-    verified = operation == Usage.VERIFY
+    if operation == Usage.VERIFY:
+        return _answer(reply, valid=reply.result == VALID)
+    if operation == Usage.WRAP:
+        return _answer(reply, *split(asked.body)(reply.result))
+    return _answer(reply, reply.result)
+
+
+def _answer(
+    reply: OperationReply, result: bytes | None = None, clear: bytes | None = None, valid: bool | None = None
+) -> OperationAnswer:
     return OperationAnswer(
-        result=None if verified else reply.result,
-        valid=reply.result == VALID if verified else None,
+        result=result,
+        clear=clear,
+        valid=valid,
         key_id=reply.key,
         version=reply.version,
+        target_version=reply.target_version,
         mechanism=reply.mechanism,
     )
 
@@ -168,4 +180,6 @@ def _parameters(body: Body, client: Client, key: KeyPlace, known: Directory) -> 
         target=target,
         target_mechanism=given.target_mechanism,
         target_aad=b64u(given.target_aad),
+        generate=given.generate,
+        clear=given.clear,
     )

@@ -7,7 +7,7 @@ import msgspec
 from strongroom.client import asking
 from strongroom.client.asking import Question
 from strongroom.client.connection import Connection
-from strongroom.client.operations import check_answers
+from strongroom.client.operations import check_answers, check_target
 from strongroom.client.signatures import checker
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_BATCH, Item, Parameters, check_batch, item_bytes, most_items
@@ -25,6 +25,7 @@ class ItemOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     result: bytes | None = None
     valid: bool | None = None
     error: ItemError | None = None
+    clear: bytes | None = None
 
 
 class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     results: list[ItemOutcome]
     key_id: str
     version: int
+    target_version: int = 0
     mechanism: str
 
 
@@ -69,6 +71,7 @@ def operate_batch(
     outcome = asking.ask(connection, question, items, BatchOutcome)
     # 3. The answers are for what was asked, and each signature is by this key.
     check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
+    check_target(question, outcome.target_version)
     _check_each(question, items, outcome.results)
     return outcome
 

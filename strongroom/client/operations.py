@@ -1,4 +1,4 @@
-"""Operations with a key in the partition: sign, verify, encrypt, decrypt, hash, translate, derive, wrap, unwrap.
+"""Operations with a key in the partition: every `Usage` that its terms name.
 
 In signed mode this machine's device key signs each instruction; in token mode the portal's word for the API client must
 do, and a dishonest portal could then use the key (DESIGN §6).
@@ -19,13 +19,18 @@ __all__ = ["Outcome", "check_answers", "operate", "usual_mechanism"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The portal's answer to an operation: `result`, or `valid` for verify."""
+    """The portal's answer to an operation: `result`, or `valid` for verify.
+
+    `clear`: the data key itself, where it was asked for. `target_version`: the version that rewrap went to.
+    """
 
     key_id: str
     version: int
     mechanism: str
     result: bytes = b""
     valid: bool | None = None
+    clear: bytes = b""
+    target_version: int = 0
 
 
 def operate(
@@ -65,6 +70,7 @@ def operate(
     outcome = asking.ask(connection, question, payload, Outcome)
     # 3. The answer is for what was asked; a signature is by this key, and whether one holds is known here too.
     check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
+    check_target(question, outcome.target_version)
     if not question.receipt.public_key:
         return outcome
     if operation is Usage.SIGN and not _holds(question, payload, outcome.result):
@@ -83,6 +89,12 @@ def check_answers(question: Question, key_id: str, version: int, mechanism: str)
     receipt = question.receipt
     if (key_id, version, mechanism) != (receipt.key_id, receipt.version, question.mechanism):
         raise Refused("internal", "the answer is for another key, version or mechanism")
+
+
+def check_target(question: Question, target_version: int) -> None:
+    """Raise `Refused("internal")` where rewrap went to an older version than it came from."""
+    if question.operation is Usage.REWRAP and target_version < question.receipt.version:
+        raise Refused("internal", "the answer does not say to which version it went")
 
 
 def _holds(question: Question, payload: bytes, signature: bytes) -> bool:

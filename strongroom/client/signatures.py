@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from strongroom.protocol.certification import is_for, read_subject
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import Mechanism
@@ -47,6 +49,8 @@ def checker(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callabl
 
     Raises `Refused("mechanism-unsupported")`.
     """
+    if mechanism == Mechanism.X509_CSR:
+        return lambda payload, request: _request_holds(receipt, payload, request)
     verify = _verifier(receipt, mechanism, parameters)
 
     def holds(payload: bytes, signature: bytes) -> bool:
@@ -57,6 +61,16 @@ def checker(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callabl
         return True
 
     return holds
+
+
+def _request_holds(receipt: Receipt, payload: bytes, request: bytes) -> bool:
+    """Whether a certification request is for the receipt's key, signed by it, and names the subject in the payload."""
+    try:
+        read = x509.load_der_x509_csr(request)
+        own = read.public_key() == load_pem_public_key(receipt.public_key.encode())
+        return own and read.is_signature_valid and is_for(request, read_subject(payload))
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _verifier(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes], None]:

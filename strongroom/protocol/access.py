@@ -10,7 +10,9 @@ from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import check_owner
 
-Right = Literal["import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap"]
+Right = Literal[
+    "import", "sign", "verify", "encrypt", "decrypt", "hash", "translate", "derive", "wrap", "unwrap", "rewrap"
+]
 MAX_PRINCIPALS = 10_000
 
 

@@ -72,7 +72,9 @@ CATALOGUE: dict[str, Problem] = {
     "vendor-key-unknown": Problem(409, "The vendor key is unknown or retired. Fetch trust again and re-wrap."),
     "provider-key-unknown": Problem(409, "The provider key is unknown or retired. Fetch trust again and re-wrap."),
     "suite-unsupported": Problem(400, "This suite or transport is not supported by the device."),
-    "import-replayed": Problem(409, "This import id was used with another header. Wrap again: it gets a fresh id."),
+    "import-replayed": Problem(
+        409, "Another envelope has used this import id; this one was not imported. Seal the key anew."
+    ),
     "name-taken": Problem(409, "The partition already has a key of this name. Choose another name."),
     "terms-looser": Problem(
         403, "A new version's terms permit more than those before. Make them as strict, or have the owner consent."
@@ -98,6 +100,9 @@ CATALOGUE: dict[str, Problem] = {
     "key-not-active": Problem(409, "The key is not active: it is outside its validity or has been stopped."),
     "key-suspended": Problem(
         409, "The key is suspended: no answer in force says that it may be used. See its revocation status."
+    ),
+    "version-below-minimum": Problem(
+        409, "The owner has set a higher minimum version of this key. Use a newer version, or ask the owner."
     ),
     "mechanism-unsupported": Problem(400, "This mechanism or its parameters do not fit the key."),
     "ciphertext-invalid": Problem(400, "The ciphertext cannot be opened with this key and these parameters."),

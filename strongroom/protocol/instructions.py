@@ -16,6 +16,8 @@ MAX_ITEMS = 10_000
 MAX_BATCH = 6 * 1024 * 1024
 """Bytes of all parts of a batch together: what fits into a frame, with room for what the results add."""
 _ML_DSA_SIGNATURE = 3309
+_MOST_REQUESTS = 500
+"""Certification requests in a batch: DER is up to three times as long as the names that it was made of."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -23,7 +25,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     `prehashed`: the payload is the message's digest (sign, verify). `signature`: what to verify. `aad`: additional
     authenticated data (AEADs), label (OAEP) or info (derive). `format`: `raw` for r ‖ s (ECDSA). `salt`, `length`: of
-    derive. `target`, `target_mechanism`, `target_aad`: where translate goes.
+    derive. `target`, `target_mechanism`, `target_aad`: where translate goes (the latter two also of rewrap, where the
+    same mechanism and additional data are kept unless these say otherwise). `generate`: how many bytes of data key wrap
+    makes, in place of a payload; with `clear` the result begins with these bytes themselves.
     """
 
     prehashed: bool = False
@@ -35,6 +39,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     target: str = ""
     target_mechanism: str = ""
     target_aad: str = ""
+    generate: int = 0
+    clear: bool = False
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -90,6 +96,8 @@ def most_items(operation: str, mechanism: str, length: int) -> int:
         return min(MAX_ITEMS, MAX_BATCH // max(length, 32))
     if operation == Usage.SIGN and mechanism == Mechanism.ML_DSA_65:
         return MAX_BATCH // _ML_DSA_SIGNATURE
+    if mechanism == Mechanism.X509_CSR:
+        return _MOST_REQUESTS
     return MAX_ITEMS
 
 

@@ -1,5 +1,6 @@
 """Names of key types, operations and mechanisms, and which of them fit together: one registry for every domain."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ class Usage(StrEnum):
     DERIVE = "derive"
     WRAP = "wrap"
     UNWRAP = "unwrap"
+    REWRAP = "rewrap"
 
 
 class Mechanism(StrEnum):
@@ -65,12 +67,13 @@ class Mechanism(StrEnum):
     SHA3_384 = "SHA3-384"
     SHA3_512 = "SHA3-512"
     ECDH_HKDF_SHA256 = "ECDH-HKDF-SHA256"
+    X509_CSR = "X509-CSR"
 
 
 class Row(NamedTuple):
     """One mechanism: its source, the key types that it fits, the operations that it offers, and its parameters.
 
-    Verify takes a `signature` and translate its `target…` with every mechanism, so that these are not listed.
+    Verify takes a `signature`, translate and rewrap their `target…` with every mechanism, so that these are not listed.
     """
 
     source: str
@@ -89,7 +92,7 @@ PUBLIC_USAGES = frozenset({Usage.VERIFY, Usage.ENCRYPT, Usage.HASH})
 _RSA = frozenset({KeyType.RSA})
 _SIGNATURES = frozenset({Usage.SIGN, Usage.VERIFY})
 _MACS = frozenset({Usage.HASH, Usage.VERIFY})
-_CIPHERS = frozenset({Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE})
+_CIPHERS = frozenset({Usage.ENCRYPT, Usage.DECRYPT, Usage.TRANSLATE, Usage.REWRAP})
 _WRAPS = frozenset({Usage.WRAP, Usage.UNWRAP})
 _DIGEST = frozenset({Usage.HASH})
 _PREHASHED = frozenset({"prehashed"})
@@ -125,10 +128,10 @@ REGISTRY: dict[Mechanism, Row] = {
     Mechanism.RSA_OAEP_SHA1: Row(
         "RFC 8017 §7.1, MGF1 with SHA-1: only to read what others wrote",
         _RSA,
-        frozenset({Usage.DECRYPT, Usage.TRANSLATE}),
+        frozenset({Usage.DECRYPT, Usage.TRANSLATE, Usage.REWRAP}),
         _AAD,
     ),
-    Mechanism.AES_KWP: Row("SP 800-38F, RFC 5649", AES, _WRAPS),
+    Mechanism.AES_KWP: Row("SP 800-38F, RFC 5649", AES, _WRAPS, frozenset({"generate", "clear"})),
     Mechanism.HMAC_SHA256: Row("RFC 2104, FIPS 198-1", frozenset({KeyType.AES_256, KeyType.HMAC}), _MACS),
     Mechanism.HMAC_SHA384: Row("RFC 2104, FIPS 198-1", frozenset({KeyType.HMAC}), _MACS),
     Mechanism.HMAC_SHA512: Row("RFC 2104, FIPS 198-1", frozenset({KeyType.HMAC}), _MACS),
@@ -146,9 +149,21 @@ REGISTRY: dict[Mechanism, Row] = {
         frozenset({Usage.DERIVE}),
         frozenset({"aad", "salt", "length"}),
     ),
+    Mechanism.X509_CSR: Row(
+        "RFC 2986: payload JSON with `subject` (RFC 4514) and `san` (`DNS:`, `IP:`, `email:`, `URI:`), result the "
+        "request in DER, signed by RSA PKCS#1 v1.5 with SHA-256, ECDSA with the curve's hash, or Ed25519",
+        _RSA | EC | {KeyType.ED25519},
+        frozenset({Usage.SIGN}),
+    ),
 }
 
 _CURVE_HASH = {KeyType.EC_P384: Mechanism.ECDSA_SHA384, KeyType.EC_P521: Mechanism.ECDSA_SHA512}
+
+
+def with_implied(names: Collection[str]) -> frozenset[str]:
+    """Usages or rights, and what they imply: rewrap, which gives less than translate, or encrypt with decrypt."""
+    rewraps = Usage.TRANSLATE in names or (Usage.ENCRYPT in names and Usage.DECRYPT in names)
+    return frozenset(names) | ({Usage.REWRAP.value} if rewraps else set())
 
 
 def fits(mechanism: str, key_type: str, operation: str) -> bool:

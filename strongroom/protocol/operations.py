@@ -29,7 +29,7 @@ class OperationReply(msgspec.Struct, frozen=True, array_like=True):
     """`result` of verify is `b"\\x01"` or `b"\\x00"`. `session` comes with `session-stale`: the one in force.
 
     Of a batch `results` are in the items' order; `errors` has code and detail of those that failed, by index, whose
-    result is empty. `code` is then for what was wrong with the batch as a whole.
+    result is empty. `code` is then for what was wrong with the batch as a whole. `target_version`: where rewrap went.
     """
 
     code: str = ""
@@ -41,3 +41,4 @@ class OperationReply(msgspec.Struct, frozen=True, array_like=True):
     session: str = ""
     results: list[bytes] = []
     errors: dict[int, tuple[str, str]] = {}
+    target_version: int = 0

@@ -8,15 +8,16 @@ from strongroom.protocol.errors import Refused
 
 
 class KeyOrder(jws.Statement, frozen=True, kw_only=True):
-    """Destroy or revoke a key: its material is gone for good, its name and receipts stay. `version` 0: every version.
+    """`destroy`: the key's material is gone for good, its name and receipts stay; `version` 0: every version.
 
-    Revoked, it is listed as such, with the `reason` (printable, at most 200 characters) in the log.
+    `revoke` does the same, and the key is listed as revoked, with the `reason` (printable, at most 200 characters) in
+    the log. `minimum-version`: versions below `version` serve for nothing, until a later order says otherwise.
     """
 
     TYP: ClassVar[str] = "strongroom.key-order"
 
     v: Literal[1] = 1
-    order: Literal["destroy", "revoke"] = "destroy"
+    order: Literal["destroy", "revoke", "minimum-version"] = "destroy"
     partition: str
     key: str
     version: int

@@ -11,7 +11,9 @@ from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.suites import Suite
 
 DeviceState = Literal["blank", "manufactured", "sealed", "operational"]
-KeyState = Literal["pre-activation", "active", "suspended", "deactivated", "compromised", "destroyed", "revoked"]
+KeyState = Literal[
+    "pre-activation", "active", "suspended", "deactivated", "compromised", "below-minimum", "destroyed", "revoked"
+]
 KeyStatus = Literal["in-force", "retired", "revoked", "unknown"]
 
 

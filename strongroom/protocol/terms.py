@@ -9,7 +9,7 @@ from strongroom.protocol import certificate_status, revocation
 from strongroom.protocol.certificate_status import CertificateStatus
 from strongroom.protocol.encoding import b64u, canonical_json, digest, read_json
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import PUBLIC_USAGES, SYMMETRIC, KeyType, Mechanism, Usage, fits
+from strongroom.protocol.mechanisms import PUBLIC_USAGES, SYMMETRIC, KeyType, Mechanism, Usage, fits, with_implied
 from strongroom.protocol.revocation import Revocation
 
 Authorisation = Literal["signed", "token"]
@@ -100,22 +100,26 @@ def _check_who_may_revoke(terms: Terms) -> None:
 
 
 def check_not_looser(new: Terms, old: Terms) -> None:
-    """Raise `Refused("terms-looser")` where `new` permits anything that `old` does not, or is for another key type."""
+    """Raise `Refused("terms-looser")` where `new` permits anything that `old` does not, or is for another key type.
+
+    The detail names the terms: it is for their owner, and whoever may not learn of terms leaves it out.
+    """
     fitting = list(Mechanism)
-    looser = (
-        new.key_type != old.key_type
-        or new.material != old.material
-        or not set(new.usages) <= set(old.usages)
-        or not set(new.mechanisms or fitting) <= set(old.mechanisms or fitting)
-        or (old.authorisation == "signed" and new.authorisation != "signed")
-        or (old.not_before or 0) > (new.not_before or 0)
-        or (old.not_after is not None and (new.not_after is None or new.not_after > old.not_after))
-        or (ANY_TARGET not in old.translate_to and not set(new.translate_to) <= set(old.translate_to))
-        or revocation.is_looser(new.revocation, old.revocation)
-        or certificate_status.is_looser(new.certificate_status, old.certificate_status)
-    )
-    if looser:
-        raise Refused("terms-looser")
+    looser = {
+        "key_type": new.key_type != old.key_type,
+        "material": new.material != old.material,
+        "usages": not set(new.usages) <= with_implied(old.usages),
+        "mechanisms": not set(new.mechanisms or fitting) <= set(old.mechanisms or fitting),
+        "authorisation": old.authorisation == "signed" and new.authorisation != "signed",
+        "not_before": (old.not_before or 0) > (new.not_before or 0),
+        "not_after": old.not_after is not None and (new.not_after is None or new.not_after > old.not_after),
+        "translate_to": ANY_TARGET not in old.translate_to and not set(new.translate_to) <= set(old.translate_to),
+        "revocation": revocation.is_looser(new.revocation, old.revocation),
+        "certificate_status": certificate_status.is_looser(new.certificate_status, old.certificate_status),
+    }
+    named = [term for term, is_looser in looser.items() if is_looser]
+    if named:
+        raise Refused("terms-looser", ", ".join(named))
 
 
 def terms_digest(data: bytes) -> str:
