@@ -47,3 +47,11 @@ def database(url: str) -> dict[str, Any]:
 def cache_url(url: str) -> str:
     """redis-py's spelling of a cache URL: Celery writes unix sockets as `redis+socket://`, redis-py as `unix://`."""
     return "unix://" + url.removeprefix("redis+socket://") if url.startswith("redis+socket://") else url
+
+
+def seconds(name: str, default: str) -> list[int]:
+    """The numbers of a list with commas. Raises `ImproperlyConfigured`."""
+    try:
+        return [int(one) for one in os.environ.get(name, default).split(",")]
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}: not a list of seconds, such as {default}") from None

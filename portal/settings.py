@@ -16,6 +16,11 @@ PROVIDER = os.environ.get("STRONGROOM_PROVIDER", "provider")
 HSM_SOCKET = os.environ.get("STRONGROOM_HSM_SOCKET", "")
 VALIDATION_KEY_FILE = os.environ.get("STRONGROOM_VALIDATION_KEY_FILE", "")
 ENGINE_KEY_FILE = os.environ.get("STRONGROOM_ENGINE_KEY_FILE", "")
+# Callbacks: whether addresses of this network may be called, and the pauses between attempts (Standard Webhooks').
+CALLBACK_PRIVATE = DEVELOPMENT or os.environ.get("STRONGROOM_CALLBACK_PRIVATE") == "1"
+CALLBACK_RETRY_SECONDS = environment.seconds(
+    "STRONGROOM_CALLBACK_RETRIES", "5,300,1800,7200,18000,36000,50400,72000,86400"
+)
 MANUFACTURER_URL = os.environ.get("STRONGROOM_MANUFACTURER_URL", "")
 MANUFACTURER_TLS_FILE = os.environ.get("STRONGROOM_MANUFACTURER_TLS_FILE", "")
 
@@ -55,6 +60,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 120
+# What may be much has queues of its own, and waits for nobody but itself.
+CELERY_TASK_ROUTES = {"portal.callbacks.tasks.*": {"queue": "callbacks"}}
 CELERY_BEAT_SCHEDULE = {
     "copy-log": {"task": "portal.audit.tasks.copy_log", "schedule": 1.0, "options": {"expires": 5}},
     "settle-actions": {
@@ -66,6 +73,8 @@ CELERY_BEAT_SCHEDULE = {
     "publish-rotated-keys": {"task": "tee.tasks.publish_rotated_keys", "schedule": 5.0, "options": {"expires": 5}},
     "list-vendor-keys": {"task": "tee.tasks.list_vendor_keys", "schedule": 30.0, "options": {"expires": 30}},
     "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 30.0, "options": {"expires": 30}},
+    "deliver-callbacks": {"task": "portal.callbacks.tasks.deliver_due", "schedule": 2.0, "options": {"expires": 5}},
+    "forget-deliveries": {"task": "portal.callbacks.tasks.forget_deliveries", "schedule": timedelta(hours=1)},
     "forget-expired-tokens": {"task": "tenants.tasks.forget_expired_tokens", "schedule": timedelta(hours=1)},
     "forget-idempotent-requests": {
         "task": "tenants.tasks.forget_idempotent_requests",
@@ -91,6 +100,7 @@ INSTALLED_APPS = [
     "tenants",
     "tee",
     "portal",
+    "portal.callbacks",
     "portal.quorum",
     "portal.audit",
     "portal.pages",

@@ -129,6 +129,7 @@ def units(state: State, where: Addresses) -> list[Unit]:
     served = ("database", *broker)
     hsm = ["-m", "hsm", "--state", str(state.folder("hsm")), "--socket", str(state.hsm_socket)]
     celery = [*_PYTHON, "-m", "celery", "-A", "portal"]
+    worker = ["--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     beat = ["--loglevel=WARNING", "--pidfile=", f"--schedule={state.folder('beat') / 'schedule'}"]
     return [
         *found,
@@ -150,7 +151,15 @@ def units(state: State, where: Addresses) -> list[Unit]:
         ),
         Unit(
             "worker",
-            [*celery, "worker", "--concurrency=2", "--loglevel=WARNING", "--without-gossip", "--without-mingle"],
+            [*celery, "worker", "--concurrency=2", *worker],
+            portal,
+            needs=served,
+            ready=lambda: True,
+        ),
+        # Bulk work waits for the device, the database and others' servers: threads are enough.
+        Unit(
+            "bulk-worker",
+            [*celery, "worker", "--queues=jobs,callbacks", "--pool=threads", "--concurrency=8", *worker],
             portal,
             needs=served,
             ready=lambda: True,

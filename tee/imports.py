@@ -17,7 +17,7 @@ from strongroom.protocol.commands import FindImport, ImportKey, ImportKeyReply, 
 from strongroom.protocol.envelope import IMPORT_ID, Envelope, ImportHeader, check_header, check_sizes, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Receipt
-from tee import engine, selectors
+from tee import at_rest, engine, selectors
 from tee.drivers import secure_module
 from tee.models import Import, Key
 from tenants.models import Partition, Tenant
@@ -144,7 +144,7 @@ def _check_transport(header: ImportHeader, *, secure: bool) -> None:
     """Raise `Refused` for a transport that is not offered here, or not on this connection."""
     if header.transport == "channel" and not secure:
         raise Refused("transport-insecure")
-    if header.transport == "engine" and not engine.is_configured():
+    if header.transport == "engine" and not at_rest.is_configured():
         raise Refused("suite-unsupported", "this provider keeps no provider keys outside its devices")
 
 

@@ -17,7 +17,7 @@ from strongroom.protocol.commands import (
     StatusReply,
 )
 from strongroom.protocol.errors import Refused
-from tee import engine
+from tee import at_rest, engine
 from tee.drivers import secure_module
 from tee.models import Device, EngineKey, Import, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
 from tenants.models import Partition, Tenant
@@ -52,7 +52,7 @@ def trust() -> list[dict[str, Any]]:
 
 def engine_keys() -> list[EngineKey]:
     """The provider keys in the engine's custody that are in force: none where the engine is not configured."""
-    if not engine.is_configured():
+    if not at_rest.is_configured():
         return []
     return list(EngineKey.objects.using(engine.ALIAS).filter(status=PublishedStatus.IN_FORCE))
 

@@ -18,6 +18,8 @@ PATH_PARAMETERS = {
     "token_key": "The beginning of the token, as `token_key` in the answer that it was made in.",
     "fingerprint": "The fingerprint (thumbprint) of the device's credential.",
     "import_id": "The import's id, which its header names.",
+    "callback_id": "The callback's id.",
+    "delivery_id": "The message's id, which `webhook-id` states.",
     "action_id": "The action's number.",
 }
 

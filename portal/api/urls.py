@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("tenants.api.urls")),
     path("", include("tee.api.urls")),
     path("", include("portal.dataplane.api")),
+    path("", include("portal.callbacks.urls")),
     path("", include("portal.quorum.urls")),
     path("", include("portal.audit.urls")),
 ]

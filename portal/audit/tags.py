@@ -15,6 +15,9 @@ class EventTag(StrEnum):
     PERSON_TOKEN_REVOKED = "person:token:revoked"  # noqa: S105
     PERSON_DEVICE_ENROLLED = "person:device:enrolled"
     PERSON_DEVICE_REMOVED = "person:device:removed"
+    PERSON_CALLBACK_CREATED = "person:callback:created"
+    PERSON_CALLBACK_SECRET_ROTATED = "person:callback:secret-rotated"  # noqa: S105
+    PERSON_CALLBACK_REMOVED = "person:callback:removed"
     PERSON_PARTITION_REQUESTED = "person:partition:requested"
     CUSTOMER_IMPORT_COMPLETED = "customer:import:completed"
     CUSTOMER_IMPORT_FAILED = "customer:import:failed"

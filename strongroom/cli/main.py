@@ -6,6 +6,7 @@ import typer
 
 from strongroom.cli import (
     access,
+    callbacks,
     evidence,
     imports,
     keys,
@@ -38,6 +39,7 @@ app.add_typer(revocation.app, name="revocation")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(validators.app, name="validator")
 app.add_typer(access.app, name="access")
+app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(log.app, name="log")
 app.add_typer(officer.app, name="officer")
 

@@ -33,6 +33,9 @@ CATALOGUE: dict[str, Problem] = {
     "idempotency-secret": Problem(
         409, "This was done; its answer held a secret that is shown once and is not kept. Revoke it, and make another."
     ),
+    "callback-refused": Problem(
+        400, "That address may not be called. Register a public one that begins with https://."
+    ),
     "internal": Problem(500, "Strongroom failed. Nothing was half done; try again, then tell the provider."),
     # Who is asking
     "unauthenticated": Problem(401, "Send a valid token in the Authorization header: 'Bearer <token>'."),

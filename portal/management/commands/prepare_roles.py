@@ -36,6 +36,7 @@ PROVIDER_EXCEPTIONS = {
     "tee_enginekey": EVERYTHING,
     "tenants_partition": "SELECT, UPDATE",
     "tenants_idempotentrequest": "SELECT, DELETE",
+    "callbacks_delivery": "SELECT, DELETE",
 }
 """By application or table: where the officers' and log copier's role may do more than read."""
 

@@ -5,14 +5,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from strongroom.protocol.errors import Refused
-from tee import engine
+from tee import at_rest, engine
 
 
 class Command(BaseCommand):
     help = "Make the provider keys of the engine that are missing, one for each suite."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not engine.is_configured():
+        if not at_rest.is_configured():
             raise CommandError("Set STRONGROOM_ENGINE_KEY_FILE: a file of 32 random bytes, mode 0600.")
         try:
             made = engine.make_engine_keys(actor="")

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.suites import SUITES
-from tee import engine
+from tee import at_rest, engine
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--suite", required=True, choices=SUITES)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not engine.is_configured():
+        if not at_rest.is_configured():
             raise CommandError("Set STRONGROOM_ENGINE_KEY_FILE: a file of 32 random bytes, mode 0600.")
         try:
             key = engine.rotate_engine_key(suite=options["suite"], actor="")

@@ -49,15 +49,15 @@ def other_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """A key file of the test's own in place of the installation's."""
     from django.conf import settings
 
-    from tee import engine
+    from tee import at_rest
 
     path = tmp_path / "engine-key"
     path.write_bytes(b"k" * 32)
     path.chmod(0o600)
     monkeypatch.setattr(settings, "ENGINE_KEY_FILE", str(path))
-    engine._key_at_rest.cache_clear()
+    at_rest._key.cache_clear()
     yield path
-    engine._key_at_rest.cache_clear()
+    at_rest._key.cache_clear()
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -136,11 +136,11 @@ def test_without_a_key_file_no_keys_are_made(monkeypatch: pytest.MonkeyPatch) ->
 
 def secrets_of(suite: str) -> list[bytes]:
     """What of the private half must be nowhere: the whole, and parts that would be enough."""
-    from tee import engine
+    from tee import at_rest
     from tee.models import EngineKey
 
     row = EngineKey.objects.using("provider").get(suite=suite, status="in-force")
-    raw = engine._open(row).raw
+    raw = at_rest.open_sealed(row.key_id, bytes(row.private_key))
     if suite == "HPKE-XWING":
         return [raw, raw[:64], raw[64:]]
     key = load_der_private_key(raw, None)
@@ -188,12 +188,12 @@ def test_the_tenants_role_cannot_even_read_what_is_encrypted() -> None:
 def test_one_encrypted_half_does_not_pass_for_another(
     acme: Organisation, acme_customer: Customer, fresh_name: str
 ) -> None:
-    from tee import engine
+    from tee import at_rest
     from tee.models import EngineKey
 
     row = EngineKey.objects.using("provider").get(suite="HPKE-XWING", status="in-force")
     stranger = suites.generate("HPKE-XWING")
-    foreign = engine._seal(stranger.public().key_id("pk_"), stranger.raw)
+    foreign = at_rest.seal(stranger.public().key_id("pk_"), stranger.raw)
     kept = bytes(row.private_key)
     envelope = make_envelope(acme, acme_customer, ("engine", "HPKE-XWING"), fresh_name)
     EngineKey.objects.using("provider").filter(pk=row.pk).update(private_key=foreign)
@@ -215,7 +215,7 @@ def test_another_key_file_opens_nothing_and_says_so_to_the_provider_alone(
     response = post_import(acme, acme_customer, envelope)
     assert code_of(response) == "internal"
     assert "ENGINE" not in response.text
-    assert "STRONGROOM_ENGINE_KEY_FILE is not what engine keys were encrypted under" in caplog.text
+    assert "STRONGROOM_ENGINE_KEY_FILE is not what secrets were encrypted under" in caplog.text
 
 
 @pytest.mark.parametrize("spoil", ["short", "readable", "missing"])

@@ -15,6 +15,8 @@ TABLES = [
     "tenants_idempotentrequest",
     "tee_import",
     "tee_key",
+    "callbacks_callback",
+    "callbacks_delivery",
 ]
 
 
@@ -126,4 +128,6 @@ def full_tenants(acme: Organisation, globex: Organisation, device: SealedDevice)
         import_p256(organisation, customer, "rls")
         body = {"name": "laptop", "credential": {"kty": "OKP", "crv": "Ed25519", "x": "A" * 42 + "A"}}
         assert organisation.as_owner().post("devices", json=body, headers={"Idempotency-Key": "rls"}).status_code == 201
+        callback = organisation.as_owner().post("callbacks", json={"url": "http://127.0.0.1:1/"}).json()["id"]
+        assert organisation.as_owner().post(f"callbacks/{callback}/ping").status_code == 202
     return acme, globex

@@ -73,7 +73,7 @@ def test_the_database_is_the_owners(stack: Stack) -> None:
 
 def test_every_process_is_named(stack: Stack) -> None:
     servers = {"postgres", "valkey", "manufacturer", "validator", "hsm", "web", "web-tls"}
-    expected = {"supervisor", *servers, "worker", "beat"}
+    expected = {"supervisor", *servers, "worker", "bulk-worker", "beat"}
     assert set(stack.access["processes"]) == expected
     for pid in stack.access["processes"].values():
         assert Path(f"/proc/{pid}").exists()

@@ -15,7 +15,7 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import Usage
 from tests.support.stack import Stack, running_stack
 
-SERVICES = ["postgres", "valkey", "manufacturer", "validator", "hsm", "web", "web-tls", "worker", "beat"]
+SERVICES = ["postgres", "valkey", "manufacturer", "validator", "hsm", "web", "web-tls", "worker", "bulk-worker", "beat"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,35 @@
+"""Reads of callbacks and their deliveries. Functions named `find_…` need a `tenant_scope` around them."""
+
+from portal.callbacks.models import Callback, Delivery
+from strongroom.protocol.errors import Refused
+from tenants.models import Tenant
+from tenants.scoping import tenant_scope
+
+MOST_SHOWN = 200
+
+
+def callbacks(*, tenant: Tenant) -> list[Callback]:
+    """The tenant's callbacks, oldest first."""
+    with tenant_scope(tenant):
+        return list(Callback.objects.filter(tenant=tenant, status=Callback.Status.ACTIVE))
+
+
+def callback(*, tenant: Tenant, callback_id: str) -> Callback:
+    """Raises `Refused("not-found")`."""
+    with tenant_scope(tenant):
+        return find_callback(tenant=tenant, callback_id=callback_id)
+
+
+def find_callback(*, tenant: Tenant, callback_id: str, lock: bool = False) -> Callback:
+    rows = Callback.objects.select_for_update() if lock else Callback.objects
+    found = rows.filter(tenant=tenant, callback_id=callback_id, status=Callback.Status.ACTIVE).first()
+    if found is None:
+        raise Refused("not-found", "there is no such callback")
+    return found
+
+
+def deliveries(*, tenant: Tenant, callback_id: str) -> list[Delivery]:
+    """The last 200 messages to a callback, newest first. Raises `Refused("not-found")`."""
+    with tenant_scope(tenant):
+        row = find_callback(tenant=tenant, callback_id=callback_id)
+        return list(Delivery.objects.filter(callback=row).defer("body")[:MOST_SHOWN])
