@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from strongroom.protocol.errors import Refused
 
 MAX_FRAME = 8 * 1024 * 1024
+_AT_ONCE = 16 * 1024
 _LENGTH = struct.Struct(">I")
 
 
@@ -44,6 +45,20 @@ class FrameBuffer:
 def read_frame(receive: Callable[[int], bytes]) -> bytes:
     """Read one frame by `receive(n)`, which returns at most n bytes and b"" at the end. Raises `EOFError`."""
     return _read_exactly(receive, _checked(_LENGTH.unpack(_read_exactly(receive, 4))[0]))
+
+
+def read_only_frame(receive: Callable[[int], bytes]) -> bytes:
+    """As `read_frame`, mostly by one call of `receive`: for a peer that sends nothing after this frame unasked.
+
+    Raises `EOFError`, and `Refused("malformed")` for anything after the frame.
+    """
+    data = receive(_AT_ONCE)
+    if len(data) < 4:
+        data += _read_exactly(receive, 4 - len(data))
+    missing = 4 + _checked(_LENGTH.unpack_from(data)[0]) - len(data)
+    if missing < 0:
+        raise Refused("malformed", "bytes after the frame")
+    return data[4:] + _read_exactly(receive, missing) if missing else data[4:]
 
 
 def _checked(length: int) -> int:

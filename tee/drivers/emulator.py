@@ -1,8 +1,8 @@
-"""The sealed HSM emulator on its unix socket: blocking, one connection for each thread and lane, kept open."""
+"""The sealed HSM emulator on its unix socket: blocking, one exchange at a time on each connection, which is kept."""
 
 import socket
 import struct
-import threading
+from collections import deque
 from typing import TypeVar
 
 import msgspec
@@ -24,7 +24,7 @@ from strongroom.protocol.commands import (
     Status,
 )
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.frames import pack, read_frame
+from strongroom.protocol.frames import pack, read_frame, read_only_frame
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers.secure_module import SecureModule
 
@@ -59,7 +59,8 @@ class Emulator(SecureModule):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._kept = threading.local()
+        # The one that has rested longest is taken next, so that all of the device's workers have their share.
+        self._idle: dict[Lane, deque[socket.socket]] = {"admin": deque(), "operations": deque()}
 
     def call(self, command: Command, reply_type: type[T]) -> T:
         frame = self._exchange("admin", commands.encode_request(command), repeatable=isinstance(command, REPEATABLE))
@@ -80,51 +81,52 @@ class Emulator(SecureModule):
         A kept connection may have been closed since (the device was restarted): then nothing was sent, and a new one
         is tried, once. Where the answer is lost, only what is repeatable is sent again.
         """
-        kept = getattr(self._kept, lane, None)
+        idle = self._idle[lane]
+        try:
+            kept = idle.popleft()
+        except IndexError:
+            kept = None
         if kept is not None:
             sent = False
             try:
                 _be_patient(kept, patience)
                 kept.sendall(pack(body))
                 sent = True
-                return _answer(kept, patience)
+                answer = _answer(kept, patience)
             except (OSError, EOFError) as error:
-                self._drop(lane)
+                kept.close()
                 if isinstance(error, BlockingIOError) or (sent and not repeatable):
                     raise Refused("hsm-unreachable", _UNREACHABLE) from None
             except BaseException:
                 # Half an exchange would leave the next caller with an answer that is not its own.
-                self._drop(lane)
+                kept.close()
                 raise
+            else:
+                idle.append(kept)
+                return answer
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection = self._connect(lane)
+            self._greet(connection, lane)
             _be_patient(connection, patience)
             connection.sendall(pack(body))
-            return _answer(connection, patience)
+            answer = _answer(connection, patience)
         except (OSError, EOFError):
-            self._drop(lane)
+            connection.close()
             raise Refused("hsm-unreachable", _UNREACHABLE) from None
         except BaseException:
-            self._drop(lane)
+            connection.close()
             raise
+        idle.append(connection)
+        return answer
 
-    def _connect(self, lane: Lane) -> socket.socket:
-        """A new connection, greeted. Raises `OSError`, `EOFError`, or `Refused` where the device refuses the caller."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        setattr(self._kept, lane, connection)
+    def _greet(self, connection: socket.socket, lane: Lane) -> None:
+        """Connect and say hello. Raises `OSError`, `EOFError`, or `Refused` where the device refuses the caller."""
         # The kernel's own timeouts: Python's would cost a system call more for each exchange.
         _set_timeouts(connection, CONNECT_SECONDS)
         connection.connect(self._path)
         connection.sendall(pack(msgspec.msgpack.encode(Hello(lane, "portal"))))
         commands.decode_reply(read_frame(connection.recv), type(None))
         _set_timeouts(connection, ANSWER_SECONDS)
-        return connection
-
-    def _drop(self, lane: Lane) -> None:
-        kept = getattr(self._kept, lane, None)
-        if kept is not None:
-            setattr(self._kept, lane, None)
-            kept.close()
 
 
 def _be_patient(connection: socket.socket, patience: int) -> None:
@@ -133,7 +135,7 @@ def _be_patient(connection: socket.socket, patience: int) -> None:
 
 
 def _answer(connection: socket.socket, patience: int) -> bytes:
-    frame = read_frame(connection.recv)
+    frame = read_only_frame(connection.recv)
     if patience:
         _set_timeouts(connection, ANSWER_SECONDS)
     return frame
