@@ -3,10 +3,12 @@
 import hashlib
 import time
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from portal.dataplane.changes import Changes
@@ -67,6 +69,7 @@ class Memory(Generic[V]):
         """The value of `key`, by `load` where it is not remembered or memory cannot be trusted now."""
         generation = self._changes.generation
         if not self._changes.heard():
+            self._changes.start()
             return load()
         if self._generation != generation or len(self._values) + len(self._unknown) > REMEMBERED:
             self._values, self._unknown, self._generation = {}, {}, generation
@@ -103,12 +106,6 @@ class Directory:
         self._clients: Memory[Client] = Memory(self._changes)
         self._keys: Memory[KeyPlace] = Memory(self._changes)
 
-    def start(self) -> None:
-        """Begin to listen for changes and to keep connections. Cheap when it has begun."""
-        self._changes.start()
-        if self._pool.closed:
-            self._pool.open()
-
     def client(self, token: bytes) -> Client:
         """The API client that a token speaks for.
 
@@ -131,8 +128,13 @@ class Directory:
             raise Refused("not-found")
         return found
 
+    def _connection(self) -> AbstractContextManager[psycopg.Connection]:
+        if self._pool.closed:  # opened in the process that serves, never before a fork
+            self._pool.open()
+        return self._pool.connection()
+
     def _load_client(self, digest: str) -> Client | None:
-        with self._pool.connection() as connection:
+        with self._connection() as connection:
             row: tuple[datetime | None, str, str, int | None] | None = connection.execute(
                 FIND_CLIENT, [digest]
             ).fetchone()
@@ -147,7 +149,7 @@ class Directory:
         )
 
     def _load_key(self, tenant: int, reference: str) -> KeyPlace | None:
-        with self._pool.connection() as connection, connection.transaction():
+        with self._connection() as connection, connection.transaction():
             connection.execute("SELECT set_config('app.tenant', %s, true)", [str(tenant)])
             rows: list[tuple[Any, ...]] = connection.execute(
                 FIND_KEY, {"tenant": tenant, "reference": reference}

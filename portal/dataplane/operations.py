@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 
 _encode = msgspec.json.Encoder().encode
+_HEADERS = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+_NO_PARAMETERS_GIVEN, _NO_PARAMETERS = OperationParameters(), Parameters()
 
 
 class OperationRefused(Refused):
@@ -46,11 +48,12 @@ def directory() -> Directory:
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answers `POST /api/v1/keys/{reference}/{operation}`, and nothing else."""
+    status, content_type = "200 OK", "application/json"
     extra: dict[str, str] = {}
     try:
-        status, content_type, body = 200, "application/json", _encode(_operate(environ))
+        body = _encode(_operate(environ))
     except Refused as refused:
-        status, content_type, extra = refused.problem.status, problems.CONTENT_TYPE, problems.headers(refused)
+        status, content_type, extra = _line(refused), problems.CONTENT_TYPE, problems.headers(refused)
         document = problems.document(refused)
         if isinstance(refused, OperationRefused) and refused.session:
             document["session"] = refused.session
@@ -58,23 +61,25 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     except Exception:  # the edge of the process: whatever it is, it is logged and the caller is answered
         logger.exception("An operation failed")
         failure = Refused("internal")
-        status, content_type, body = 500, problems.CONTENT_TYPE, _encode(problems.document(failure))
+        status, content_type, body = _line(failure), problems.CONTENT_TYPE, _encode(problems.document(failure))
     headers = [
         ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
+        *_HEADERS,
         *extra.items(),
     ]
-    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+    start_response(status, headers)
     return [body]
+
+
+def _line(refused: Refused) -> str:
+    return f"{refused.problem.status} {HTTPStatus(refused.problem.status).phrase}"
 
 
 def _operate(environ: WSGIEnvironment) -> OperationAnswer | BatchAnswer:
     """Raises `Refused`."""
     _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
     known = directory()
-    known.start()
     if not _is_ours(environ.get("HTTP_HOST", environ["SERVER_NAME"])):
         raise Refused("malformed", problems.UNKNOWN_HOST)
     try:
@@ -162,8 +167,8 @@ def _read(environ: WSGIEnvironment) -> Asked:
 def _parameters(body: Body, client: Client, key: KeyPlace, known: Directory) -> Parameters:
     """The mechanism's parameters as the TEE takes them; those of a signed instruction are inside it."""
     given = body.parameters
-    if body.instruction or given == OperationParameters():
-        return Parameters()
+    if body.instruction or given == _NO_PARAMETERS_GIVEN:
+        return _NO_PARAMETERS
     target = given.target
     if target:
         place = known.key(client.tenant, target)

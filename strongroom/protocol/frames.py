@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from strongroom.protocol.errors import Refused
 
 MAX_FRAME = 8 * 1024 * 1024
-_AT_ONCE = 16 * 1024
 _LENGTH = struct.Struct(">I")
+_MOST_AT_ONCE = 4096  # room for more would be taken from the system and given back at each call
 
 
 def pack(body: bytes) -> bytes:
@@ -47,17 +47,14 @@ def read_frame(receive: Callable[[int], bytes]) -> bytes:
     return _read_exactly(receive, _checked(_LENGTH.unpack(_read_exactly(receive, 4))[0]))
 
 
-def read_only_frame(receive: Callable[[int], bytes]) -> bytes:
-    """As `read_frame`, mostly by one call of `receive`: for a peer that sends nothing after this frame unasked.
-
-    Raises `EOFError`, and `Refused("malformed")` for anything after the frame.
-    """
-    data = receive(_AT_ONCE)
+def read_answer(receive: Callable[[int], bytes]) -> bytes:
+    """As `read_frame`, where the peer sends nothing behind it before it is asked: a short frame is one `receive`."""
+    data = receive(_MOST_AT_ONCE)
     if len(data) < 4:
         data += _read_exactly(receive, 4 - len(data))
-    missing = 4 + _checked(_LENGTH.unpack_from(data)[0]) - len(data)
+    missing = _checked(_LENGTH.unpack_from(data)[0]) + 4 - len(data)
     if missing < 0:
-        raise Refused("malformed", "bytes after the frame")
+        raise EOFError("the peer sent more than it was asked for")
     return data[4:] + _read_exactly(receive, missing) if missing else data[4:]
 
 

@@ -24,7 +24,7 @@ from strongroom.protocol.commands import (
     Status,
 )
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.frames import pack, read_frame, read_only_frame
+from strongroom.protocol.frames import pack, read_answer
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers.secure_module import SecureModule
 
@@ -125,7 +125,7 @@ class Emulator(SecureModule):
         _set_timeouts(connection, CONNECT_SECONDS)
         connection.connect(self._path)
         connection.sendall(pack(msgspec.msgpack.encode(Hello(lane, "portal"))))
-        commands.decode_reply(read_frame(connection.recv), type(None))
+        commands.decode_reply(read_answer(connection.recv), type(None))
         _set_timeouts(connection, ANSWER_SECONDS)
 
 
@@ -135,7 +135,7 @@ def _be_patient(connection: socket.socket, patience: int) -> None:
 
 
 def _answer(connection: socket.socket, patience: int) -> bytes:
-    frame = read_only_frame(connection.recv)
+    frame = read_answer(connection.recv)
     if patience:
         _set_timeouts(connection, ANSWER_SECONDS)
     return frame
