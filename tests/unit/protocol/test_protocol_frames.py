@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.protocol.frames import MAX_FRAME, FrameBuffer, pack, read_frame
+from strongroom.protocol.frames import MAX_FRAME, FrameBuffer, pack, read_answer, read_frame
 from tests.support.refusals import refused
 
 
@@ -53,3 +53,23 @@ def test_a_stream_that_ends_inside_a_frame_is_no_frame() -> None:
     stream = [b"\0\0\0\x04", b"bo", b""]
     with pytest.raises(EOFError):
         read_frame(lambda _: stream.pop(0))
+
+
+@given(st.binary(max_size=10_000), st.integers(1, 9_000))
+def test_an_answer_is_read_whole_however_it_comes(body: bytes, size: int) -> None:
+    stream = bytearray(pack(body))
+
+    def receive(count: int) -> bytes:
+        taken = bytes(stream[: min(count, size)])
+        del stream[: len(taken)]
+        return taken
+
+    assert read_answer(receive) == body
+
+
+def test_an_answer_that_more_follows_or_that_ends_early_is_none() -> None:
+    for stream in ([pack(b"body") + b"x"], [pack(b"body")[:-1], b""], [b""], [b"\0\0", b""]):
+        with pytest.raises(EOFError):
+            read_answer(lambda _, stream=stream: stream.pop(0))
+    with refused("too-large"):
+        read_answer(lambda _: (MAX_FRAME + 1).to_bytes(4, "big"))
