@@ -68,7 +68,7 @@ def test_an_answer_is_read_whole_however_it_comes(body: bytes, size: int) -> Non
 
 
 def test_an_answer_that_more_follows_or_that_ends_early_is_none() -> None:
-    for stream in ([pack(b"body") + b"x"], [pack(b"body")[:-1], b""], [b""], [b"\0\0", b""]):
+    for stream in ([pack(b"body") + b"x"], [pack(b"body")[:-1], b""], [b"", b""], [b"\0\0", b""]):
         with pytest.raises(EOFError):
             read_answer(lambda _, stream=stream: stream.pop(0))
     with refused("too-large"):
