@@ -19,7 +19,7 @@ base64url in signed instructions.
 | `signature` | what verify checks; in a batch a member of each item |
 | `prehashed` | the payload is the message's digest by the mechanism's hash |
 | `format` | `raw`: r ‖ s of the curve's length each, instead of DER |
-| `aad` | additional authenticated data of a cipher, label of OAEP, info of HKDF; in a batch it may be each item's own |
+| `aad` | additional data of a cipher, label of OAEP, info of HKDF, context of ML-DSA; of a batch for each item |
 | `salt`, `length` | salt of HKDF, and how many bytes it gives (16 to 8160; 32 where it is not said) |
 | `target`, `target_mechanism`, `target_aad` | of translate: the key to encrypt to, its mechanism and additional data |
 | `generate` | of wrap: instead of a payload, the device makes a data key of so many bytes (16 to 64) and wraps it |
@@ -28,6 +28,17 @@ base64url in signed instructions.
 **Rewrap** is translate from an older version of a key to its newest, without a `target`: mechanism and additional data
 stay, unless `target_mechanism` and `target_aad` say otherwise. It gives less than others do, so the usage and the right
 are also in translate, and in encrypt and decrypt together; the newest version's terms must permit to encrypt.
+
+## Limits
+
+- A payload has at most 1 MiB; what encrypt or wrap made of one may be longer by what they added.
+- RSA keys have 2048 to 4096 bits and a public exponent of at least 65537, HMAC keys 16 to 1024 bytes: else `key-weak`.
+  A public key on an elliptic curve may be compressed, and its curve given by the parameters of a named one.
+- Verify answers `valid: false` to whatever is no signature: of the wrong length, DER that is not canonical, a PSS salt
+  of another length than the hash's, an S of Ed25519 that is not reduced, a MAC cut short. Only a prehashed payload of
+  the wrong length and a context of more than 255 bytes are `payload-invalid`.
+- Decrypt and unwrap say `ciphertext-invalid`, and never why. Nonces have 12 bytes, tags 16; MGF1 has OAEP's own hash.
+- Derive refuses a peer that is not on the key's curve, or is of small order: `payload-invalid`.
 
 """
 _OF_OPERATION = {Usage.VERIFY: ["signature"], Usage.TRANSLATE: ["target", "target_mechanism", "target_aad"]}

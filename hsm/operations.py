@@ -16,12 +16,12 @@ from strongroom.protocol.commands import refusal
 from strongroom.protocol.encoding import digest, from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import (
-    MAX_PAYLOAD,
     Instruction,
     Item,
     Parameters,
     check_batch,
     check_instruction,
+    largest_payload,
     most_items,
 )
 from strongroom.protocol.mechanisms import Mechanism, Usage, default_mechanism, fits, with_implied
@@ -96,10 +96,15 @@ class Operator:
             access.check(request.principal, request.operation)
         # 3. The key in the version that is wanted; for translate the key it goes to, for rewrap its newest version.
         key = self._loaded.key(request.partition, request.key, version)
+        given = asked.parameters
         if operation is Usage.TRANSLATE:
-            asked.target = self._loaded.key(request.partition, asked.parameters.target, 0)
+            if not given.target:
+                raise Refused("malformed", "translate needs the `target` key")
+            asked.target = self._loaded.key(request.partition, given.target, 0)
         elif operation is Usage.REWRAP:
             asked.target = self._loaded.key(request.partition, request.key, 0)
+        elif given.target or given.target_mechanism or given.target_aad:
+            raise Refused("mechanism-unsupported", f"{operation} takes no `target`")
         # 4. The terms of the key (and of the target) permit it, now, in this way.
         for one in (key, asked.target) if asked.target else (key,):
             if one.terms.authorisation == "signed" and not request.instruction:
@@ -118,7 +123,7 @@ class Operator:
             result = run(request.payload, from_b64u(asked.parameters.signature), aad)
         else:
             _check_results_fit(len(request.items), operation, asked)
-            results, errors = _run_batch(run, request.items, aad)
+            results, errors = _run_batch(run, request.items, aad, largest_payload(operation))
         return OperationReply(
             result=result,
             key=key.key_id,
@@ -176,12 +181,12 @@ class Operator:
             target_mechanism = asked.mechanism if kept else _default(target, Usage.ENCRYPT)
         _check_terms(target, Usage.ENCRYPT, target_mechanism)
         self._count_nonces(request, target, target_mechanism)
-        decrypt = key.prepared(Usage.DECRYPT, asked.mechanism, Parameters())
+        decrypt = key.prepared(Usage.DECRYPT, asked.mechanism, asked.parameters)
         encrypt = target.prepared(Usage.ENCRYPT, target_mechanism, Parameters())
         outward = from_b64u(asked.parameters.target_aad)
         if rewraps:
-            return lambda payload, _signature, aad: encrypt(decrypt(payload, b"", aad), b"", outward or aad)
-        return lambda payload, _signature, aad: encrypt(decrypt(payload, b"", aad), b"", outward)
+            return lambda payload, signature, aad: encrypt(decrypt(payload, signature, aad), b"", outward or aad)
+        return lambda payload, signature, aad: encrypt(decrypt(payload, signature, aad), b"", outward)
 
     def _count_nonces(self, request: OperationRequest, key: LoadedKey, mechanism: str) -> None:
         """Stay below 2³² encryptions under random nonces (SP 800-38D §8.3), reserved in blocks across workers."""
@@ -220,15 +225,17 @@ class Operator:
         )
 
 
-def _run_batch(run: Prepared, items: list[Item], aad: bytes) -> tuple[list[bytes], dict[int, tuple[str, str]]]:
+def _run_batch(
+    run: Prepared, items: list[Item], aad: bytes, most: int
+) -> tuple[list[bytes], dict[int, tuple[str, str]]]:
     """Each item's result in order; an item that is refused has its place in the errors and harms no other."""
     results: list[bytes] = []
     errors: dict[int, tuple[str, str]] = {}
     add = results.append
     for index, item in enumerate(items):
         try:
-            if len(item.payload) > MAX_PAYLOAD:
-                raise Refused("too-large", f"a payload has at most {MAX_PAYLOAD} bytes")
+            if len(item.payload) > most:
+                raise Refused("too-large", f"a payload has at most {most} bytes")
             add(run(item.payload, item.signature, item.aad or aad))
         except Refused as error:
             add(b"")
@@ -248,8 +255,9 @@ def _check_results_fit(count: int, operation: Usage, asked: Asked) -> None:
 
 def _check_shape(request: OperationRequest) -> None:
     """What is refused here is not worth an entry: no portal that works sends it."""
-    if len(request.payload) > MAX_PAYLOAD:
-        raise Refused("too-large", f"a payload has at most {MAX_PAYLOAD} bytes")
+    most = largest_payload(request.operation)
+    if len(request.payload) > most:
+        raise Refused("too-large", f"a payload has at most {most} bytes")
     if request.items is not None:
         if request.payload:
             raise Refused("malformed", "a batch has its payloads in its items")

@@ -40,13 +40,15 @@ def prepare(operation: Usage, mechanism: Mechanism, key: Key, parameters: Parame
         if getattr(parameters, name) and name not in takes:
             raise Refused("mechanism-unsupported", f"{mechanism} takes no `{name}`")
     run = make(key, parameters)
-    return run if "aad" in takes else _without_aad(run, mechanism)
+    takes_aad, takes_signature = "aad" in takes, operation is Usage.VERIFY
+    if takes_aad and takes_signature:
+        return run
 
-
-def _without_aad(run: Prepared, mechanism: Mechanism) -> Prepared:
     def checked(payload: bytes, signature: bytes, aad: bytes) -> bytes:
-        if aad:
+        if aad and not takes_aad:
             raise Refused("mechanism-unsupported", f"{mechanism} takes no `aad`")
+        if signature and not takes_signature:
+            raise Refused("mechanism-unsupported", f"{operation} takes no `signature`")
         return run(payload, signature, aad)
 
     return checked

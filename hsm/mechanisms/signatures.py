@@ -20,6 +20,7 @@ from strongroom.protocol.mechanisms import Mechanism, Usage
 
 Make = Callable[[Key, Parameters], Prepared]
 Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+MOST_CONTEXT = 255
 
 
 def _rsa(scheme: padding.PSS | padding.PKCS1v15, algorithm: Hash) -> tuple[Make, Make]:
@@ -52,20 +53,39 @@ def _ecdsa(algorithm: Hash) -> tuple[Make, Make]:
     return make_sign, make_verify
 
 
-def _pure(private_kind: type[Ed25519PrivateKey | MLDSA65PrivateKey], public_kind: type) -> tuple[Make, Make]:
-    """Schemes that sign the message itself."""
+def _sign_ed25519(key: Key, _parameters: Parameters) -> Prepared:
+    sign = private(key, Ed25519PrivateKey).sign
+    return lambda payload, _signature, _aad: sign(payload)
 
-    def make_sign(key: Key, parameters: Parameters) -> Prepared:
-        _not_prehashed(parameters)
-        sign = private(key, private_kind).sign
-        return lambda payload, _signature, _aad: sign(payload)
 
-    def make_verify(key: Key, parameters: Parameters) -> Prepared:
-        _not_prehashed(parameters)
-        verify: Callable[[bytes, bytes], None] = public(key, public_kind).verify
-        return _checked(lambda payload, signature: verify(signature, payload))
+def _verify_ed25519(key: Key, _parameters: Parameters) -> Prepared:
+    verify = public(key, Ed25519PublicKey).verify
+    return _checked(lambda payload, signature: verify(signature, payload))
 
-    return make_sign, make_verify
+
+def _sign_ml_dsa(key: Key, _parameters: Parameters) -> Prepared:
+    sign = private(key, MLDSA65PrivateKey).sign
+    return lambda payload, _signature, aad: sign(payload, _context(aad))
+
+
+def _verify_ml_dsa(key: Key, _parameters: Parameters) -> Prepared:
+    verify = public(key, MLDSA65PublicKey).verify
+
+    def run(payload: bytes, signature: bytes, aad: bytes) -> bytes:
+        context = _context(aad)
+        try:
+            verify(signature, payload, context)
+        except InvalidSignature:
+            return INVALID
+        return VALID
+
+    return run
+
+
+def _context(aad: bytes) -> bytes:
+    if len(aad) > MOST_CONTEXT:
+        raise Refused("payload-invalid", f"a context has at most {MOST_CONTEXT} bytes")
+    return aad
 
 
 def _chosen(algorithm: Hash, parameters: Parameters) -> Prehashed | Hash:
@@ -108,15 +128,10 @@ def _from_raw(signature: bytes, size: int) -> bytes:
     return encode_dss_signature(r, s)
 
 
-def _not_prehashed(parameters: Parameters) -> None:
-    if parameters.prehashed:
-        raise Refused("mechanism-unsupported", "this mechanism signs the message itself")
-
-
 def _rows() -> dict[tuple[Usage, Mechanism], Make]:
     pairs: dict[Mechanism, tuple[Make, Make]] = {
-        Mechanism.ED25519: _pure(Ed25519PrivateKey, Ed25519PublicKey),
-        Mechanism.ML_DSA_65: _pure(MLDSA65PrivateKey, MLDSA65PublicKey),
+        Mechanism.ED25519: (_sign_ed25519, _verify_ed25519),
+        Mechanism.ML_DSA_65: (_sign_ml_dsa, _verify_ml_dsa),
     }
     for algorithm in (hashes.SHA256(), hashes.SHA384(), hashes.SHA512()):
         name = f"SHA{algorithm.digest_size * 8}"

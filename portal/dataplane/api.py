@@ -18,7 +18,9 @@ class ParametersIn(serializers.Serializer):
 
     prehashed = serializers.BooleanField(required=False)
     signature = serializers.CharField(required=False, help_text="What to verify; of a batch each item has its own.")
-    aad = serializers.CharField(required=False, help_text="Additional data, label or info, for all items of a batch.")
+    aad = serializers.CharField(
+        required=False, help_text="Additional data, label, context or info, for all items of a batch."
+    )
     format = serializers.ChoiceField(["raw"], required=False, help_text="r ‖ s instead of DER.")
     salt = serializers.CharField(required=False)
     length = serializers.IntegerField(required=False, help_text="Bytes to derive, 16 to 8160; else 32.")

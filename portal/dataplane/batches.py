@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from portal.dataplane.bodies import Asked, BatchAnswer, Errors, ItemAnswer, ItemError
 from portal.dataplane.data_keys import split
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, MAX_PAYLOAD, Item, item_bytes, most_items
+from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, Item, item_bytes, largest_payload, most_items
 from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.operations import OperationReply
 
@@ -27,7 +27,7 @@ def operate_batch(asked: Asked, items: list[Item | None], operation: str, ask: A
     if asked.body.instruction:
         chunks = [_signed(asked, items)]
     else:
-        chunks = list(_chunks(_sendable(items, asked.errors), operation, asked))
+        chunks = list(_chunks(_sendable(items, asked.errors, largest_payload(operation)), operation, asked))
     if not chunks:
         raise Refused("malformed", f"none of the items can be read or is small enough: {asked.errors[0][1]}")
     # 2. Ask. What refuses the first chunk refuses the batch; later, what was done before is not lost.
@@ -75,13 +75,13 @@ def _signed(asked: Asked, items: list[Item | None]) -> Chunk:
     return chunk
 
 
-def _sendable(items: list[Item | None], errors: Errors) -> Iterator[tuple[int, Item]]:
+def _sendable(items: list[Item | None], errors: Errors, most: int) -> Iterator[tuple[int, Item]]:
     """The items that fit into a frame; what is too large for one is in the errors then."""
     for index, item in enumerate(items):
         if item is None:
             continue
-        if len(item.payload) > MAX_PAYLOAD or item_bytes(item) > MAX_BATCH:
-            errors[index] = ("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
+        if len(item.payload) > most or item_bytes(item) > MAX_BATCH:
+            errors[index] = ("too-large", f"a payload holds at most {most} bytes")
         else:
             yield index, item
 

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Item
+from strongroom.protocol.instructions import MAX_SEALED, Item
 
 MAX_BODY = 32 * 1024 * 1024
-"""Bytes of a request: what a batch in token mode may have. A single payload is far below, `MAX_PAYLOAD`."""
+"""Bytes of a request: what a batch in token mode may have. A single payload is far below, `MAX_SEALED`."""
 
 Errors = dict[int, tuple[str, str]]
 """Code and detail by the item's index."""
@@ -22,11 +22,11 @@ class OperationParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
     aad: bytes = b""
     format: Literal["", "raw"] = ""
     salt: bytes = b""
-    length: int = 0
+    length: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
     target: str = ""
     target_mechanism: str = ""
     target_aad: bytes = b""
-    generate: int = 0
+    generate: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
     clear: bool = False
 
 
@@ -126,7 +126,7 @@ def read_body(data: bytes) -> Asked:
             items = [_item(raw, index, errors) for index, raw in enumerate(body.items)]
     except msgspec.ValidationError as error:
         raise Refused("malformed", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refused("malformed", "not JSON") from None
     _check(body, items)
     return Asked(body=body, items=items, errors=errors)
@@ -146,7 +146,7 @@ def _check(body: Body, items: list[Item | None] | None) -> None:
         body.payload = b""
     if (body.payload is None) == (items is None):
         raise Refused("malformed", "either `payload` or `items` is needed")
-    if body.payload is not None and len(body.payload) > MAX_PAYLOAD:
-        raise Refused("too-large", f"a payload holds at most {MAX_PAYLOAD} bytes")
+    if body.payload is not None and len(body.payload) > MAX_SEALED:
+        raise Refused("too-large", f"a payload holds at most {MAX_SEALED} bytes")
     if items is not None and body.parameters.signature:
         raise Refused("malformed", "of a batch each item has its own `signature`")

@@ -16,7 +16,7 @@ from strongroom.client import receipts
 from strongroom.client.batches import ItemError, ItemOutcome, in_batches, operate_batch
 from strongroom.client.operations import usual_mechanism
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Item, Parameters
+from strongroom.protocol.instructions import MAX_PAYLOAD, MAX_SEALED, Item, Parameters
 from strongroom.protocol.mechanisms import Usage
 
 
@@ -81,7 +81,7 @@ def _items(source: Path, unread: dict[int, ItemError]) -> Iterator[Item]:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 unread[number] = ItemError("malformed", f"line {number + 1}: {error}")
                 continue
-            if len(one.payload) > MAX_PAYLOAD:
+            if len(one.payload) > MAX_SEALED:
                 unread[number] = ItemError("too-large", f"line {number + 1}: at most {MAX_PAYLOAD} bytes")
                 continue
             yield Item(one.payload, one.signature, one.aad)

@@ -17,7 +17,7 @@ from strongroom.client.operations import Outcome, operate, usual_mechanism
 from strongroom.client.signatures import file_digest
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
+from strongroom.protocol.instructions import MAX_PAYLOAD, MAX_SEALED, Parameters
 from strongroom.protocol.mechanisms import Mechanism, Usage
 
 app = typer.Typer()
@@ -262,7 +262,7 @@ def _one(source: Path | None) -> Path:
 
 
 def _payload(source: Path) -> bytes:
-    if source.stat().st_size > MAX_PAYLOAD:
+    if source.stat().st_size > MAX_SEALED:
         raise Refused("too-large", f"{source} has more than {MAX_PAYLOAD} bytes")
     return source.read_bytes()
 

@@ -9,6 +9,7 @@ from strongroom.client.asking import Question
 from strongroom.client.connection import Connection
 from strongroom.client.operations import check_answers, check_target
 from strongroom.client.signatures import checker
+from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_BATCH, Item, Parameters, check_batch, item_bytes, most_items
 from strongroom.protocol.mechanisms import Usage
@@ -103,10 +104,11 @@ def _check_each(question: Question, items: list[Item], outcomes: list[ItemOutcom
     if operation not in {Usage.SIGN, Usage.VERIFY} or not question.receipt.public_key:
         return
     holds = checker(question.receipt, question.mechanism, question.parameters)
+    aad = from_b64u(question.parameters.aad)
     for index, (item, one) in enumerate(zip(items, outcomes, strict=True)):
         if one.error is not None:
             continue
-        if operation is Usage.SIGN and not holds(item.payload, one.result or b""):
+        if operation is Usage.SIGN and not holds(item.payload, one.result or b"", item.aad or aad):
             raise Refused("signature-invalid", f"item {index}: what came back is not a signature by this key")
-        if operation is Usage.VERIFY and one.valid is not holds(item.payload, item.signature):
+        if operation is Usage.VERIFY and one.valid is not holds(item.payload, item.signature, item.aad or aad):
             raise Refused("signature-invalid", f"item {index}: the answer is not what the key's receipt says")

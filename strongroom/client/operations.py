@@ -12,7 +12,7 @@ from strongroom.client.connection import Connection
 from strongroom.client.signatures import signature_holds
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, Parameters
+from strongroom.protocol.instructions import Parameters, largest_payload
 from strongroom.protocol.mechanisms import Usage
 
 __all__ = ["Outcome", "check_answers", "operate", "usual_mechanism"]
@@ -53,8 +53,10 @@ def operate(
     back is not by the key whose receipt is known, or where the answer to verify is not what that key says; `internal`
     where the answer is for something else than was asked.
     """
-    if len(payload) > MAX_PAYLOAD:
-        raise Refused("too-large", f"at most {MAX_PAYLOAD} bytes; of larger files sign or verify the digest")
+    if len(payload) > largest_payload(operation):
+        raise Refused(
+            "too-large", f"at most {largest_payload(operation)} bytes; of larger files sign or verify the digest"
+        )
     # 1. Which key it is, by the device's own receipt.
     question = asking.prepare(
         connection,

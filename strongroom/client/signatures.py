@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.protocol.certification import is_for, read_subject
+from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import Mechanism
@@ -41,22 +42,22 @@ def file_digest(path: Path, mechanism: str) -> bytes:
 
 def signature_holds(receipt: Receipt, mechanism: str, payload: bytes, signature: bytes, parameters: Parameters) -> bool:
     """Whether `signature` is by the key of the receipt. Raises `Refused("mechanism-unsupported")`."""
-    return checker(receipt, mechanism, parameters)(payload, signature)
+    return checker(receipt, mechanism, parameters)(payload, signature, from_b64u(parameters.aad))
 
 
-def checker(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes], bool]:
-    """Tells of (payload, signature) whether it is by the key of the receipt. For many under the same parameters.
+def checker(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes, bytes], bool]:
+    """Tells of (payload, signature, additional data) whether the key of the receipt signed. For many of one kind.
 
     Raises `Refused("mechanism-unsupported")`.
     """
     if mechanism == Mechanism.X509_CSR:
-        return lambda payload, request: _request_holds(receipt, payload, request)
+        return lambda payload, request, _aad: _request_holds(receipt, payload, request)
     verify = _verifier(receipt, mechanism, parameters)
 
-    def holds(payload: bytes, signature: bytes) -> bool:
+    def holds(payload: bytes, signature: bytes, aad: bytes) -> bool:
         try:
-            verify(signature, payload)
-        except (InvalidSignature, ValueError):  # the latter for a digest of another length than the algorithm's
+            verify(signature, payload, aad)
+        except (InvalidSignature, ValueError):  # the latter for a digest or a context of a length that cannot be
             return False
         return True
 
@@ -73,10 +74,11 @@ def _request_holds(receipt: Receipt, payload: bytes, request: bytes) -> bool:
         return False
 
 
-def _verifier(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes], None]:
+def _verifier(receipt: Receipt, mechanism: str, parameters: Parameters) -> Callable[[bytes, bytes, bytes], None]:
     public = load_pem_public_key(receipt.public_key.encode()) if receipt.public_key else None
     if mechanism == Mechanism.ED25519 and isinstance(public, Ed25519PublicKey):
-        return public.verify
+        ed25519 = public
+        return lambda signature, payload, _aad: ed25519.verify(signature, payload)
     if mechanism == Mechanism.ML_DSA_65 and isinstance(public, MLDSA65PublicKey):
         return public.verify
     hashed = _HASHES.get(mechanism)
@@ -85,13 +87,13 @@ def _verifier(receipt: Receipt, mechanism: str, parameters: Parameters) -> Calla
         if mechanism.startswith("ECDSA") and isinstance(public, ec.EllipticCurvePublicKey):
             key, scheme = public, ec.ECDSA(algorithm)
             if parameters.format != "raw":
-                return lambda signature, payload: key.verify(signature, payload, scheme)
+                return lambda signature, payload, _aad: key.verify(signature, payload, scheme)
             size = (key.key_size + 7) // 8
-            return lambda signature, payload: key.verify(_to_der(signature, size), payload, scheme)
+            return lambda signature, payload, _aad: key.verify(_to_der(signature, size), payload, scheme)
         if mechanism.startswith("RSA") and isinstance(public, rsa.RSAPublicKey):
             pss = padding.PSS(padding.MGF1(hashed), hashed.digest_size)
             rsa_key, rsa_padding = public, pss if mechanism.startswith("RSA-PSS") else padding.PKCS1v15()
-            return lambda signature, payload: rsa_key.verify(signature, payload, rsa_padding, algorithm)
+            return lambda signature, payload, _aad: rsa_key.verify(signature, payload, rsa_padding, algorithm)
     raise Refused("mechanism-unsupported", f"{mechanism} does not fit the key")
 
 

@@ -12,22 +12,25 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import Mechanism, Usage
 
 MAX_PAYLOAD = 1024 * 1024
+MAX_SEALED = MAX_PAYLOAD + 64
+"""What encrypt or wrap makes of the largest payload is longer than it, and can still be opened."""
 MAX_ITEMS = 10_000
 MAX_BATCH = 6 * 1024 * 1024
 """Bytes of all parts of a batch together: what fits into a frame, with room for what the results add."""
 _ML_DSA_SIGNATURE = 3309
 _MOST_REQUESTS = 500
 """Certification requests in a batch: DER is up to three times as long as the names that it was made of."""
+_OPENING = frozenset({Usage.DECRYPT, Usage.UNWRAP, Usage.TRANSLATE, Usage.REWRAP})
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Parameters of the mechanisms; bytes are base64url. Which apply is the registry's matter.
 
     `prehashed`: the payload is the message's digest (sign, verify). `signature`: what to verify. `aad`: additional
-    authenticated data (AEADs), label (OAEP) or info (derive). `format`: `raw` for r ‖ s (ECDSA). `salt`, `length`: of
-    derive. `target`, `target_mechanism`, `target_aad`: where translate goes (the latter two also of rewrap, where the
-    same mechanism and additional data are kept unless these say otherwise). `generate`: how many bytes of data key wrap
-    makes, in place of a payload; with `clear` the result begins with these bytes themselves.
+    authenticated data (AEADs), label (OAEP), context (ML-DSA) or info (derive). `format`: `raw` for r ‖ s (ECDSA).
+    `salt`, `length`: of derive. `target`, `target_mechanism`, `target_aad`: where translate goes (the latter two also
+    of rewrap, where the same mechanism and additional data are kept unless these say otherwise). `generate`: how many
+    bytes of data key wrap makes, in place of a payload; with `clear` the result begins with these bytes themselves.
     """
 
     prehashed: bool = False
@@ -73,6 +76,11 @@ class Instruction(jws.Statement, frozen=True, kw_only=True):
     device: str = ""
     nonce: str
     session: str
+
+
+def largest_payload(operation: str) -> int:
+    """How many bytes a payload may have."""
+    return MAX_SEALED if operation in _OPENING else MAX_PAYLOAD
 
 
 def check_batch(items: list[Item]) -> None:

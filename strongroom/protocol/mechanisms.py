@@ -111,7 +111,9 @@ REGISTRY: dict[Mechanism, Row] = {
     Mechanism.ECDSA_SHA384: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES, _ECDSA),
     Mechanism.ECDSA_SHA512: Row("FIPS 186-5; DER, or r ‖ s with `format` raw", EC_SIGNING, _SIGNATURES, _ECDSA),
     Mechanism.ED25519: Row("RFC 8032, over the message itself", frozenset({KeyType.ED25519}), _SIGNATURES),
-    Mechanism.ML_DSA_65: Row("FIPS 204, over the message itself", frozenset({KeyType.ML_DSA_65}), _SIGNATURES),
+    Mechanism.ML_DSA_65: Row(
+        "FIPS 204, over the message itself; `aad` is the context", frozenset({KeyType.ML_DSA_65}), _SIGNATURES, _AAD
+    ),
     Mechanism.AES_GCM: Row("SP 800-38D, nonce made inside, nonce ‖ ciphertext ‖ tag", AES, _CIPHERS, _AAD),
     Mechanism.AES_GCM_SIV: Row(
         "RFC 8452, nonce made inside, nonce ‖ ciphertext ‖ tag",

@@ -14,8 +14,8 @@ from tests.support.sealed import Customer
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 payloads = st.lists(st.binary(max_size=120), min_size=1, max_size=12)
-items_of = st.builds(Item, st.binary(max_size=120), st.binary(max_size=120), st.binary(max_size=20))
-batches = st.lists(items_of, min_size=1, max_size=12)
+parts = st.tuples(st.binary(max_size=120), st.binary(max_size=120), st.binary(max_size=20))
+batches = st.lists(parts, min_size=1, max_size=12)
 
 DETERMINISTIC = [
     *((Usage.HASH, one) for one, row in REGISTRY.items() if Usage.HASH in row.operations),
@@ -55,11 +55,15 @@ def a_type(mechanism: Mechanism) -> KeyType:
 
 @pytest.mark.parametrize(("operation", "mechanism"), DETERMINISTIC)
 def test_a_batch_equals_singles(alice: Customer, key_of: Keys, operation: Usage, mechanism: Mechanism) -> None:
-    key = key_of(a_type(mechanism)).id
+    key, row = key_of(a_type(mechanism)).id, REGISTRY[mechanism]
 
     @few
     @given(batches)
-    def holds(items: list[Item]) -> None:
+    def holds(drawn: list[tuple[bytes, bytes, bytes]]) -> None:
+        # What the mechanism does not take is refused, and would leave nothing to compare: it is now and then there.
+        takes = (True, operation is Usage.VERIFY, "aad" in row.parameters)
+        odd = len(drawn) % 4 == 0
+        items = [Item(*(part if kept or odd else b"" for part, kept in zip(one, takes, strict=True))) for one in drawn]
         batch = alice.operate_batch(key, operation, items, mechanism=mechanism)
         assert batch.code == ""
         for index, item in enumerate(items):

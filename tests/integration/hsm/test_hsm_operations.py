@@ -145,10 +145,11 @@ def test_a_usage_outside_the_terms_is_refused(
     alice: Customer, import_key: Callable[..., Imported], key_type: KeyType
 ) -> None:
     offered = {usage for row in REGISTRY.values() if key_type in row.key_types for usage in row.operations}
-    for usage in sorted(offered - {Usage.TRANSLATE}):
+    for usage in sorted(offered - {Usage.TRANSLATE, Usage.REWRAP}):
         key = import_key(alice, key_type, usages=[usage])
         for operation in Usage:
-            code = alice.operate(key.id, operation, b"", parameters=Parameters(target=key.id)).code
+            target = key.id if operation is Usage.TRANSLATE else ""
+            code = alice.operate(key.id, operation, b"", parameters=Parameters(target=target)).code
             if operation == usage:
                 assert code in {"", "ciphertext-invalid", "payload-invalid"}
             else:

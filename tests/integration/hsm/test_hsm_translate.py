@@ -79,7 +79,8 @@ def test_an_unknown_target_or_another_tenants_is_not_found(
     alice: Customer, charlie: Customer, make: Callable[..., Imported], import_key: Callable[..., Imported]
 ) -> None:
     source, theirs = make(AES), import_key(charlie, AES)
-    for target in ("", "key_none", theirs.id, f"../../{charlie.partition}/keys/{theirs.id}"):
+    assert alice.operate(source.id, "translate", sealed_under(source)).code == "malformed"
+    for target in ("key_none", theirs.id, f"../../{charlie.partition}/keys/{theirs.id}"):
         reply = alice.operate(source.id, "translate", sealed_under(source), parameters=Parameters(target=target))
         assert reply.code == "not-found"
 
