@@ -8,16 +8,25 @@ from hsm import records as r
 from hsm.access import Access
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
+from hsm.making import make_material
 from hsm.records import log_head_path
 from hsm.wrapping_keys import open_vendor_layer, strip_with_own_key
 from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import make_id
-from strongroom.protocol.envelope import IMPORT_ID, Envelope, ImportHeader, check_header, check_sizes, header_digest
+from strongroom.protocol.envelope import (
+    IMPORT_ID,
+    ORIGIN_EVENTS,
+    Envelope,
+    ImportHeader,
+    check_header,
+    check_sizes,
+    header_digest,
+)
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import VersionConsent, check_owner
 from strongroom.protocol.statements import Receipt
-from strongroom.protocol.terms import Terms, check_not_looser, read_terms
+from strongroom.protocol.terms import MADE_SIZES, Terms, check_not_looser, read_terms
 
 MAX_CONSENT = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -53,7 +62,8 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     # 6. The terms are ones that this device enforces, and not looser than before unless the owner consents.
     terms = _read_sealed_terms(terms_bytes)
     consent = _check_succession(terms, before, header, partition, command.consent) if before else ""
-    # 7. The key is what the terms say and works, and its certificates are its own.
+    # 7. The key (which may be made now) is what the terms say and works, and its certificates are its own.
+    material = _material(header, terms, material, before)
     key = m.load(terms, material, checked=False)
     m.self_test(key)
     check_chain(terms.certificates, m.public_key_der(key))
@@ -130,6 +140,19 @@ def _check_succession(terms: Terms, before: _Before, header: ImportHeader, parti
     return ""
 
 
+def _material(header: ImportHeader, terms: Terms, imported: bytes, before: _Before | None) -> bytes:
+    """Of an import what it brought; of the others a fresh key, or that of the version before."""
+    if (header.origin == "made" and terms.key_type in MADE_SIZES) != (terms.size is not None):
+        raise Refused("terms-refused")
+    if header.origin == "made":
+        return make_material(terms)
+    if header.origin == "imported":
+        return imported
+    if before is None or before.stored.destroyed:
+        raise Refused("conflict", "there is no key of a version before to keep")
+    return before.stored.material
+
+
 def _read_sealed_terms(terms: bytes) -> Terms:
     """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms."""
     try:
@@ -164,6 +187,7 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
             key_id=content.key_id,
             name=header.name,
             version=header.version,
+            origin=header.origin,
             key_type=content.terms.key_type,
             public_key=m.public_key_pem(content.key),
             check_value=m.check_value(content.key),
@@ -188,7 +212,7 @@ def _store(device: Device, header: ImportHeader, *, sent: str, signer: str, cont
             header.partition,
             epoch=device.boot_epoch,
             time=statement.imported_at,
-            event="key:import",
+            event=ORIGIN_EVENTS[header.origin],
             principal=f"device:{signer}",
             key=content.key_id,
             digest=statement.header_digest,

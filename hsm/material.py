@@ -24,8 +24,8 @@ from strongroom.protocol.terms import Terms
 
 RSA_BITS = range(2048, 4097)
 HMAC_BYTES = range(16, 1025)
-_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32, KeyType.CHACHA20: 32}
-_CURVES = {
+SECRET_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32, KeyType.CHACHA20: 32}
+CURVES: dict[KeyType, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1 | ec.SECP256K1]] = {
     KeyType.EC_P256: ec.SECP256R1,
     KeyType.EC_P384: ec.SECP384R1,
     KeyType.EC_P521: ec.SECP521R1,
@@ -59,9 +59,9 @@ def load(terms: Terms, material: bytes, *, checked: bool) -> Key:
     RSA can be left out. Raises `Refused("key-unparsable" | "key-weak" | "key-self-test-failed")`, which say nothing of
     the bytes.
     """
-    if terms.key_type in _BYTES:
-        if len(material) != _BYTES[terms.key_type]:
-            raise Refused("key-unparsable", f"an {terms.key_type} key has {_BYTES[terms.key_type]} bytes")
+    if terms.key_type in SECRET_BYTES:
+        if len(material) != SECRET_BYTES[terms.key_type]:
+            raise Refused("key-unparsable", f"an {terms.key_type} key has {SECRET_BYTES[terms.key_type]} bytes")
         return Secret(material, terms.key_type)
     if terms.key_type is KeyType.HMAC:
         if len(material) not in HMAC_BYTES:
@@ -111,8 +111,8 @@ def _check_type(key: Key, key_type: KeyType) -> None:
     if isinstance(public, rsa.RSAPublicKey) and key_type is KeyType.RSA:
         if public.key_size not in RSA_BITS or public.public_numbers().e < 65537:
             raise Refused("key-weak", "RSA keys have 2048 to 4096 bits and an exponent of at least 65537")
-    elif isinstance(public, ec.EllipticCurvePublicKey) and key_type in _CURVES:
-        if not isinstance(public.curve, _CURVES[key_type]):
+    elif isinstance(public, ec.EllipticCurvePublicKey) and key_type in CURVES:
+        if not isinstance(public.curve, CURVES[key_type]):
             raise Refused("key-unparsable", f"the curve is not that of {key_type}")
     elif not (
         (isinstance(public, Ed25519PublicKey) and key_type is KeyType.ED25519)

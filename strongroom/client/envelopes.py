@@ -58,6 +58,7 @@ def complete_terms(terms: Terms, material: Material, now: int) -> Terms:
         terms,
         material="public" if material.public_only else "secret",
         certificates=material.certificates or terms.certificates,
+        size=material.size,
     )
     check_terms(complete)
     return complete
@@ -90,6 +91,7 @@ def seal(
         transport=dossier.transport,
         name=name,
         version=version,
+        origin=material.origin,
         validations=evidence.validations(),
         created_at=now,
     )

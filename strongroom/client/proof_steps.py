@@ -21,7 +21,7 @@ from strongroom.protocol.admin_actions import (
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import from_b64u
-from strongroom.protocol.envelope import ImportHeader, header_digest
+from strongroom.protocol.envelope import ORIGIN_EVENTS, ImportHeader, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE, Entry, check_lane
 from strongroom.protocol.statements import Checkpoint, Receipt, Roster
@@ -223,7 +223,7 @@ def _same_list(document: str | None, current: str) -> bool:
 def _check_import(case: Case) -> str:
     position = case.receipt.log_position
     entry = case.admin[position - 1] if 0 < position <= len(case.admin) else None
-    wanted = ("key:import", case.receipt.key_id, case.receipt.header_digest)
+    wanted = (ORIGIN_EVENTS[case.header.origin], case.receipt.key_id, case.receipt.header_digest)
     if entry is None or (entry.event, entry.key, entry.digest) != wanted:
         raise Refused("log-inconsistent", "the log has no import of this key where the receipt says")
     return f"entry {position} of the administrative lane"

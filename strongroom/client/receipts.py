@@ -5,6 +5,7 @@ receipts/NAME.json     what was sent for version 1; NAME.vN.json: for version N
 dossiers/DIGEST.json   what was validated before it was sent
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +19,17 @@ from strongroom.client.dossier import Dossier
 from strongroom.client.files import write_private
 from strongroom.client.home import Home
 from strongroom.client.http import segment
+from strongroom.client.material import type_of_public_key
 from strongroom.protocol import jws
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.encoding import canonical_json, digest, read_json
 from strongroom.protocol.envelope import ImportHeader, header_digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.mechanisms import KeyType
+from strongroom.protocol.mechanisms import SYMMETRIC, KeyType
 from strongroom.protocol.statements import Receipt
 
-_HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "version", "terms_digest")
+_CHECK_VALUE = re.compile(r"[0-9a-f]{6}")
+_HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "version", "terms_digest", "origin")
 
 
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,12 +78,27 @@ def check(token: str, sent: Sent, roots: list[x509.Certificate], now: int) -> Ch
             raise Refused("receipt-mismatch", f"its {name} is not that of what was sent")
     if not receipt.key_id:
         raise Refused("receipt-mismatch", "it names no key")
-    # 3. It is for this key.
+    # 3. It is for this key, or for one of its type that nobody here has seen.
+    if header.origin == "made":
+        _check_made(receipt, sent.key_type)
+        return Checked(receipt, certified.mode, compared=True)
     if receipt.key_type != sent.key_type or not _same_public_key(receipt.public_key, sent.public_key):
         raise Refused("receipt-mismatch", "the public key is not that of the key that was sent")
     if receipt.check_value.lower() != sent.check_value:
         raise Refused("receipt-mismatch", "the check value is not that of the key that was sent")
     return Checked(receipt, certified.mode, compared=True)
+
+
+def _check_made(receipt: Receipt, key_type: KeyType) -> None:
+    """The receipt names a key of this type: by a public key, or by the check value of a symmetric one."""
+    if receipt.key_type != key_type:
+        raise Refused("receipt-mismatch", "the key is of another type than was asked for")
+    if key_type in SYMMETRIC:
+        named = not receipt.public_key and bool(_CHECK_VALUE.fullmatch(receipt.check_value))
+    else:
+        named = not receipt.check_value and type_of_public_key(receipt.public_key) is key_type
+    if not named:
+        raise Refused("receipt-mismatch", "it does not name a key of its type")
 
 
 def _same_public_key(one: str, other: str) -> bool:

@@ -19,6 +19,10 @@ from strongroom.protocol.terms import terms_digest
 
 Transport = Literal["tee", "engine", "channel"]
 """Who strips the provider layer: the TEE, the provider's engine, or nobody (the TLS connection takes its place)."""
+Origin = Literal["imported", "made", "kept"]
+"""Where a version's key comes from: the envelope, the device that makes it, or the version before, which it keeps."""
+ORIGIN_EVENTS: dict[Origin, str] = {"imported": "key:import", "made": "key:make", "kept": "key:renew"}
+"""How the device's log calls each."""
 IMPORT_ID = re.compile(r"imp_[a-z2-7]{32}")
 MAX_MATERIAL = 64 * 1024
 MAX_TERMS = 64 * 1024
@@ -39,7 +43,8 @@ class ImportHeader(jws.Statement, frozen=True, kw_only=True):
     """What the client device signs. Everything in it is known to the provider; none of it is secret.
 
     `material_digest` and `terms_ciphertext_digest` are SHA-256 over the *vendor-layer* ciphertexts, so that they hold
-    whoever strips the outer layer; `terms_digest` is over the terms themselves.
+    whoever strips the outer layer; `terms_digest` is over the terms themselves. With an `origin` other than `imported`
+    there is no material: that part is empty.
     """
 
     TYP: ClassVar[str] = "strongroom.import-header"
@@ -56,6 +61,7 @@ class ImportHeader(jws.Statement, frozen=True, kw_only=True):
     suite: Suite
     name: str
     version: int = 1
+    origin: Origin = "imported"
     material_digest: str
     terms_ciphertext_digest: str
     terms_digest: str
@@ -109,12 +115,13 @@ class Wrapping(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport = "tee"
     name: str
     version: int = 1
+    origin: Origin = "imported"
     validations: list[Validation]
     created_at: int
 
 
 def wrap(material: bytes, terms: bytes, wrapping: Wrapping, device_key: Ed25519PrivateKey) -> Envelope:
-    """Seal `material` and `terms` to the vendor key and then to the provider key, and sign the header.
+    """Seal `material` (unless there is none) and `terms` to vendor key and then provider key, and sign the header.
 
     Returns the envelope to send. Nothing in it can be opened outside the device that holds both private keys.
     """
@@ -136,7 +143,8 @@ def wrap(material: bytes, terms: bytes, wrapping: Wrapping, device_key: Ed25519P
         terms_digest=terms_digest(terms),
     )
     # 2. The inner layer, which only the device's vendor key opens.
-    inner_material = vendor_key.seal(material, binding.info("material", "vendor"))
+    imported = wrapping.origin == "imported"
+    inner_material = vendor_key.seal(material, binding.info("material", "vendor")) if imported else b""
     inner_terms = vendor_key.seal(terms, binding.info("terms", "vendor"))
     # 3. The header, which names what was sealed, for whom, and what was validated before.
     header = ImportHeader(
@@ -144,6 +152,7 @@ def wrap(material: bytes, terms: bytes, wrapping: Wrapping, device_key: Ed25519P
         tenant=wrapping.tenant,
         name=wrapping.name,
         version=wrapping.version,
+        origin=wrapping.origin,
         material_digest=digest(inner_material),
         terms_ciphertext_digest=digest(inner_terms),
         validations=wrapping.validations,
@@ -151,7 +160,8 @@ def wrap(material: bytes, terms: bytes, wrapping: Wrapping, device_key: Ed25519P
     )
     # 4. The outer layer, which only the provider key opens.
     if provider_key is not None:
-        inner_material = provider_key.seal(inner_material, binding.info("material", "provider"))
+        if imported:
+            inner_material = provider_key.seal(inner_material, binding.info("material", "provider"))
         inner_terms = provider_key.seal(inner_terms, binding.info("terms", "provider"))
     return Envelope(header=jws.sign(header, device_key), material=inner_material, terms=inner_terms)
 
@@ -170,6 +180,8 @@ def header_digest(header: str) -> str:
 def check_header(envelope: Envelope, device_key: Ed25519PublicKey) -> ImportHeader:
     """The header, if `device_key` signed it. Raises `Refused("signature-invalid" | "statement-malformed")`."""
     header = jws.verify(envelope.header, ImportHeader, device_key)
+    if header.origin != "imported" and envelope.material:
+        raise Refused("envelope-altered", "only an imported key has material")
     if (header.provider_key == "") != (header.transport == "channel"):
         raise Refused("statement-malformed", "every transport but channel has a provider key")
     return header
@@ -183,15 +195,18 @@ def strip_provider_layer(envelope: Envelope, header: ImportHeader, provider_key:
     binding = binding_of(header)
     if provider_key.suite != header.suite:
         raise Refused("envelope-unopenable")
+    imported = header.origin == "imported"
     return Envelope(
         header=envelope.header,
-        material=provider_key.open(envelope.material, binding.info("material", "provider")),
+        material=provider_key.open(envelope.material, binding.info("material", "provider")) if imported else b"",
         terms=provider_key.open(envelope.terms, binding.info("terms", "provider")),
     )
 
 
 def unwrap(envelope: Envelope, header: ImportHeader, vendor_key: AnyPrivateKey) -> tuple[bytes, bytes]:
     """(material, terms) in clear, of an envelope whose outer layer is off. Only the sealed process holds `vendor_key`.
+
+    The material is empty where it is not imported.
 
     Raises `Refused("envelope-altered")` where the inner ciphertexts are not what the header states, and
     `Refused("envelope-unopenable")` alike for whichever part fails.
@@ -206,4 +221,6 @@ def unwrap(envelope: Envelope, header: ImportHeader, vendor_key: AnyPrivateKey) 
     terms = vendor_key.open(envelope.terms, binding.info("terms", "vendor"))
     if terms_digest(terms) != header.terms_digest:
         raise Refused("envelope-altered")
+    if header.origin != "imported":
+        return b"", terms
     return vendor_key.open(envelope.material, binding.info("material", "vendor")), terms

@@ -6,6 +6,7 @@ import msgspec
 
 from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.certificates import Mode
+from strongroom.protocol.envelope import Origin
 from strongroom.protocol.jws import Statement
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.suites import Suite
@@ -108,7 +109,8 @@ class Receipt(Statement, frozen=True, kw_only=True):
 
     `public_key` is a SubjectPublicKeyInfo in PEM for key pairs, else empty; `check_value` is for symmetric keys the
     first 6 hexadecimal digits of AES-ECB over a zero block, or of an HMAC key's SHA-1 (PKCS#11 `CKA_CHECK_VALUE`), else
-    empty. `log_position` is the number of the import's entry on the partition's administrative lane.
+    empty. `log_position` is the number of the import's entry on the partition's administrative lane. `origin` is the
+    header's: whether the key came in the envelope, was made in the device, or is that of the version before.
     """
 
     TYP: ClassVar[str] = "strongroom.receipt"
@@ -118,6 +120,7 @@ class Receipt(Statement, frozen=True, kw_only=True):
     key_id: str
     name: str
     version: int
+    origin: Origin = "imported"
     key_type: KeyType
     public_key: str
     check_value: str

@@ -1,6 +1,7 @@
 """Terms: what the customer seals beside its key. The provider can neither read nor change them."""
 
 import secrets
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -14,7 +15,9 @@ from strongroom.protocol.revocation import Revocation
 
 Authorisation = Literal["signed", "token"]
 ANY_TARGET = "*"
-_LATER = frozenset({"revocation", "certificate_status"})
+MADE_SIZES: dict[KeyType, Collection[int]] = {KeyType.RSA: (2048, 3072, 4096), KeyType.HMAC: range(16, 1025)}
+"""Bits, or bytes, of a key that the device makes: of types that have several."""
+_LATER = frozenset({"revocation", "certificate_status", "size"})
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -26,6 +29,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     its chain, each DER in base64url; the device checks that they belong to the key. `revocation`: the customer's
     endpoint that says whether the key may be used. `certificate_status`: how the device asks about the key's own
     certificate; it does also where the terms say nothing and the certificate names an address (`asked_of`).
+    `size`: only of a key that the device makes, bits of RSA or bytes of HMAC.
     """
 
     v: Literal[1] = 1
@@ -41,6 +45,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     certificates: list[str] = []
     revocation: Revocation | None = None
     certificate_status: CertificateStatus | None = None
+    size: int | None = None
 
     def encode(self) -> bytes:
         """Canonical JSON. Members that came later are left out where they say nothing: older devices read it too."""
@@ -83,6 +88,8 @@ def check_terms(terms: Terms) -> None:
         raise Refused("terms-refused", "the validity ends before it begins")
     if terms.material == "public" and (terms.key_type in SYMMETRIC or not set(terms.usages) <= PUBLIC_USAGES):
         raise Refused("terms-refused", "a public key can verify, encrypt or hash, and nothing else")
+    if terms.size is not None and terms.size not in MADE_SIZES.get(terms.key_type, ()):
+        raise Refused("terms-refused", "no key of that type and size is made")
     if terms.certificates and terms.key_type in SYMMETRIC:
         raise Refused("terms-refused", "a symmetric key has no certificate")
     if terms.translate_to and Usage.TRANSLATE not in terms.usages:

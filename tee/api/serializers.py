@@ -90,7 +90,7 @@ class AccessOut(serializers.Serializer):
 class ImportIn(serializers.Serializer):
     partition = serializers.CharField(max_length=64)
     header = serializers.CharField(trim_whitespace=False)
-    material = Base64Field()
+    material = Base64Field(allow_blank=True, help_text="Empty where the header's origin is not `imported`.")
     terms = Base64Field()
     consent = serializers.CharField(
         trim_whitespace=False,

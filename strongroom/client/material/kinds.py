@@ -3,15 +3,22 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 
+from strongroom.protocol.envelope import Origin
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType
 
@@ -40,7 +47,8 @@ class Material:
     """A key as it will be wrapped. `form` says in words what the file was.
 
     `public_key` is PEM, or empty; `check_value` is 6 hexadecimal digits, or empty. `public_only`: `secret` is a
-    SubjectPublicKeyInfo and there is no private half. `certificates`: the key's own first, DER in base64url.
+    SubjectPublicKeyInfo and there is no private half. `certificates`: the key's own first, DER in base64url. `origin`
+    other than `imported`: the device makes the key, of `size` where its type has several, or keeps the one it has.
     """
 
     key_type: KeyType
@@ -50,6 +58,8 @@ class Material:
     check_value: str = ""
     public_only: bool = False
     certificates: list[str] = field(default_factory=list)
+    origin: Origin = "imported"
+    size: int | None = None
 
 
 def key_pair(key: object, form: str) -> Material:
@@ -115,6 +125,15 @@ def _key_type(key: PublicKey) -> KeyType:
     if isinstance(key, MLDSA65PublicKey):
         return KeyType.ML_DSA_65
     return KeyType.ED25519 if isinstance(key, Ed25519PublicKey) else KeyType.X25519
+
+
+def type_of_public_key(pem: str) -> KeyType | None:
+    """The type of a SubjectPublicKeyInfo in PEM; None where it is none that is accepted."""
+    try:
+        key = load_pem_public_key(pem.encode())
+        return _key_type(key) if isinstance(key, PublicKey) else None
+    except (ValueError, UnsupportedAlgorithm, Refused):
+        return None
 
 
 def _kind(key: object) -> str:
