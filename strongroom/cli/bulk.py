@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from strongroom.cli import prompts
+from strongroom.cli import prompts, revocation
 from strongroom.cli.output import aside, next_step, pairs, records, show
 from strongroom.cli.prompts import connected
 from strongroom.client import bulk
@@ -46,6 +46,10 @@ def run(as_json: bool, source: Path, common: KeySettings, route: Route, passphra
             progress.stop()
             aside.print(_stopped(items, bulk.Journal(journal.path)), soft_wrap=True)
             raise typer.Exit(130) from None
+    done = {name for name, one in bulk.Journal(journal.path).done.items() if one.status == "imported"}
+    for folder in {one.settings.revoke_dir for one in items} - {""}:
+        names = [one.name for one in items if one.settings.revoke_dir == folder and one.name in done]
+        revocation.list_kept(prompts.home(), Path(folder), names)
     _show(as_json, results, earlier, journal.path)
     return all(one.status == "imported" for one in results)
 

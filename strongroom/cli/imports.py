@@ -1,24 +1,26 @@
 """`import`, `wrap`, `submit`: a key on its way into the partition."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from strongroom.cli import bulk, prompts
+from strongroom.cli import bulk, prompts, revocation
 from strongroom.cli import key_options as o
 from strongroom.cli.output import Json, moment, next_step, pairs, show, warn_of_mode
 from strongroom.cli.prompts import connected
-from strongroom.cli.receipts import show_checked
+from strongroom.cli.receipts import show_checked, terms_rows
 from strongroom.client import airgap, imports, receipts
 from strongroom.client.envelopes import SealedKey
 from strongroom.client.files import write_private
 from strongroom.client.manifest import KeySettings
 from strongroom.client.material import Material
+from strongroom.client.revocation import EVERY
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import ImportHeader
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import Usage
+from strongroom.protocol.terms import Terms
 
 app = typer.Typer()
 
@@ -36,6 +38,17 @@ def import_command(
     translate_to: o.TranslateTo = None,
     not_before: o.NotBefore = None,
     not_after: o.NotAfter = None,
+    expires: o.Expires = None,
+    revoke_at: o.RevokeAt = "",
+    revoke_token: o.RevokeToken = "",
+    revoke_token_file: o.RevokeTokenFile = None,
+    revoke_pin: o.RevokePin = None,
+    revoke_every: o.RevokeEvery = EVERY,
+    revoke_answer_key: o.RevokeAnswerKey = None,
+    revoke_dir: o.RevokeDir = None,
+    status_by: o.StatusBy = None,
+    status_at: o.StatusAt = "",
+    status_every: o.StatusEvery = "",
     certificate: o.Certificate = None,
     key_passphrase_file: o.Passphrase = None,
     transport: o.Via = "tee",
@@ -52,6 +65,7 @@ def import_command(
 ) -> None:
     """Bring a key into the partition. Only the device can open what leaves this machine."""
     route = o.make_route(transport, suite, validator)
+    o.warn_of_token(revoke_token)
     common = KeySettings(
         usage=usage or [],
         type=key_type,
@@ -61,10 +75,22 @@ def import_command(
         translate_to=translate_to or [],
         not_before=not_before,
         not_after=not_after,
+        expires=expires,
+        revoke_at=revoke_at,
+        revoke_token=revoke_token,
+        revoke_token_file=str(revoke_token_file or ""),
+        revoke_pin=str(revoke_pin or ""),
+        revoke_every=revoke_every,
+        revoke_answer_key=str(revoke_answer_key or ""),
+        revoke_dir=str(revoke_dir or ""),
+        status_by=status_by or "",
+        status_at=status_at,
+        status_every=status_every,
     )
     if many is not None:
         if file or name or dry_run or new_version or certificate:
             raise Refused("configuration", "--bulk takes names, files and certificates from the folder or manifest")
+        common.revocation_terms()  # What contradicts itself for all is refused once.
         if not bulk.run(as_json, many, common, route, key_passphrase_file):
             raise typer.Exit(1)
         return
@@ -79,11 +105,21 @@ def import_command(
         )
         warn_of_mode(evidence.mode)
         if dry_run:
-            _show_sealed(as_json, sealed, material)
+            _show_sealed(as_json, sealed, material, terms)
             return
         receipt, path = imports.deliver(connection, sealed, now)
+        if revoke_dir:
+            revocation.list_kept(connection.home, revoke_dir, [name])
     checked = receipts.Checked(receipt, evidence.mode, compared=True)
-    show_checked(as_json, checked, f"kept in {path}", ("Form", material.form), usages=usage)
+    show_checked(
+        as_json,
+        checked,
+        f"kept in {path}",
+        ("Form", material.form),
+        *terms_rows(terms),
+        usages=usage,
+        revocable=terms.revocation is not None,
+    )
 
 
 @app.command()
@@ -101,6 +137,17 @@ def wrap(
     translate_to: o.TranslateTo = None,
     not_before: o.NotBefore = None,
     not_after: o.NotAfter = None,
+    expires: o.Expires = None,
+    revoke_at: o.RevokeAt = "",
+    revoke_token: o.RevokeToken = "",
+    revoke_token_file: o.RevokeTokenFile = None,
+    revoke_pin: o.RevokePin = None,
+    revoke_every: o.RevokeEvery = EVERY,
+    revoke_answer_key: o.RevokeAnswerKey = None,
+    revoke_dir: o.RevokeDir = None,
+    status_by: o.StatusBy = None,
+    status_at: o.StatusAt = "",
+    status_every: o.StatusEvery = "",
     certificate: o.Certificate = None,
     key_passphrase_file: o.Passphrase = None,
     transport: o.ViaSaved = None,
@@ -112,6 +159,7 @@ def wrap(
     as_json: Json = False,
 ) -> None:
     """Seal a key on a machine without a network, for keys that were validated elsewhere."""
+    o.warn_of_token(revoke_token)
     home, now = prompts.home(), prompts.now()
     saved = trust.read_bytes()
     route = airgap.saved_route(saved, transport, suite, tuple(validator or ()))
@@ -127,19 +175,31 @@ def wrap(
         translate_to=translate_to or [],
         not_before=not_before,
         not_after=not_after,
+        expires=expires,
+        revoke_at=revoke_at,
+        revoke_token=revoke_token,
+        revoke_token_file=str(revoke_token_file or ""),
+        revoke_pin=str(revoke_pin or ""),
+        revoke_every=revoke_every,
+        revoke_answer_key=str(revoke_answer_key or ""),
+        revoke_dir=str(revoke_dir or ""),
+        status_by=status_by or "",
+        status_at=status_at,
+        status_every=status_every,
     )
+    terms = common.terms(material)
     sealed = airgap.wrap(
         home,
         material,
         name,
-        terms=common.terms(material),
+        terms=terms,
         evidence=evidence,
         now=now,
         version=version,
         owner_consent=owner_consent,
     )
     write_private(out, airgap.write_envelope(sealed))
-    _show_sealed(as_json, sealed, material, f"strongroom submit {out} --out RECEIPT")
+    _show_sealed(as_json, sealed, material, terms, f"strongroom submit {out} --out RECEIPT")
 
 
 @app.command()
@@ -158,11 +218,11 @@ def submit(
     show_checked(as_json, checked, f"kept in {out or path}")
 
 
-def _show_sealed(as_json: bool, sealed: SealedKey, material: Material, step: str = "") -> None:
+def _show_sealed(as_json: bool, sealed: SealedKey, material: Material, terms: Terms, step: str = "") -> None:
     """What leaves, or would leave, this machine."""
     header = jws.read_unverified(sealed.envelope.header, ImportHeader)
     sizes = {part: len(getattr(sealed.envelope, part)) for part in ("header", "material", "terms")}
-    data = {"header": header, "sizes": sizes, "form": material.form, "consent": bool(sealed.consent)}
+    data: dict[str, Any] = {"header": header, "sizes": sizes, "form": material.form, "consent": bool(sealed.consent)}
     outer = f"first by provider key {header.provider_key}, then " if header.provider_key else ""
     rows = [
         ("Read as", f"{material.form}: {material.key_type}{' (public half only)' if material.public_only else ''}"),
@@ -173,5 +233,7 @@ def _show_sealed(as_json: bool, sealed: SealedKey, material: Material, step: str
         ("Validated", ", ".join(f"{one.validator}: {one.subject} {one.status}" for one in header.validations)),
         ("Leaves", f"header {sizes['header']}, key {sizes['material']}, terms {sizes['terms']} bytes"),
         ("Sealed", moment(header.created_at)),
+        *terms_rows(terms),
     ]
+    data |= {name.lower(): value for name, value in terms_rows(terms)}
     show(as_json, data, pairs(rows), next_step(step) if step else "Nothing was sent.")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from strongroom.cli import prompts
+from strongroom.cli.output import aside
 from strongroom.client.material import Material, needs_passphrase, read_material
 from strongroom.client.material.symmetric import TextEncoding
 from strongroom.client.routes import Route
@@ -29,8 +30,32 @@ Mechanisms = Annotated[list[Mechanism] | None, typer.Option("--mechanism", help=
 TranslateTo = Annotated[
     list[str] | None, typer.Option("--translate-to", help="Key (name or id) to which it may translate.")
 ]
-NotBefore = Annotated[str | None, typer.Option(help="ISO 8601; UTC unless it says otherwise.")]
-NotAfter = Annotated[str | None, typer.Option(help="ISO 8601; UTC unless it says otherwise.")]
+NotBefore = Annotated[str | None, typer.Option(help="ISO 8601, UTC unless it says otherwise; or from now, as 12h.")]
+NotAfter = Annotated[str | None, typer.Option(help="ISO 8601, UTC unless it says otherwise; or from now, as 90d.")]
+Expires = Annotated[str | None, typer.Option(help="The same as --not-after.")]
+RevokeAt = Annotated[str, typer.Option(help="https address of your endpoint, which the TEE asks from then on.")]
+RevokeToken = Annotated[
+    str, typer.Option(metavar="TOKEN|@FILE", help="What the TEE is known to the endpoint by; better from a file.")
+]
+RevokeTokenFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The same as @FILE.")]
+RevokePin = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="PEM: the endpoint's certificate, its issuer's, or a public key."),
+]
+RevokeEvery = Annotated[str, typer.Option(help="For how long an answer holds at most: 30s, 5m, 12h, 7d.")]
+RevokeAnswerKey = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="PEM: Ed25519 public key that signs the answers.")
+]
+RevokeDir = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Your endpoint's folder: token, pin, and list of keys to add to."),
+]
+StatusBy = Annotated[
+    Literal["ocsp", "crl", "none"] | None,
+    typer.Option("--certificate-status", help="How the TEE asks whether the key's own certificate is revoked."),
+]
+StatusAt = Annotated[str, typer.Option("--certificate-status-at", help="Address, where not the certificate's own.")]
+StatusEvery = Annotated[str, typer.Option("--certificate-status-every", help="How old such an answer may be.")]
 Certificate = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="The key's certificate, with its chain.")
 ]
@@ -68,3 +93,11 @@ def read_key(
 
 def make_route(transport: Transport, suite: Suite, validators: list[str] | None) -> Route:
     return Route(transport, suite, tuple(validators or ()))
+
+
+def warn_of_token(token: str) -> None:
+    """Say that a token among the arguments can be read by whoever sees this machine's processes."""
+    if token and not token.startswith("@"):
+        aside.print(
+            "The token stands among the arguments, for all on this machine to see: better --revoke-token @FILE."
+        )

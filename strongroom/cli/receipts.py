@@ -9,9 +9,11 @@ import typer
 from strongroom.cli import prompts
 from strongroom.cli.output import Json, moment, next_step, pairs, show, warn_of_mode
 from strongroom.cli.prompts import connected
-from strongroom.client import airgap, imports, receipts
+from strongroom.client import airgap, imports, receipts, revocation
+from strongroom.protocol import certificate_status
 from strongroom.protocol.mechanisms import Mechanism, Usage, fits
 from strongroom.protocol.statements import Receipt
+from strongroom.protocol.terms import Terms
 
 app = typer.Typer(no_args_is_help=True, help="Receipts, checked offline.")
 _OPTIONS = {
@@ -64,14 +66,34 @@ def receipt_fetch(name: Annotated[str, typer.Argument()], version: Version = 0, 
 
 
 def show_checked(
-    as_json: bool, checked: receipts.Checked, word: str, *more: tuple[str, Any], usages: Sequence[Usage] = ()
+    as_json: bool,
+    checked: receipts.Checked,
+    word: str,
+    *more: tuple[str, Any],
+    usages: Sequence[Usage] = (),
+    revocable: bool = False,
 ) -> None:
-    """A checked receipt, what was checked of it, and the step that comes next, where its terms' `usages` are known."""
+    """A checked receipt, what was checked of it, and the step that comes next, where its terms' `usages` are known.
+
+    `revocable`: an endpoint is asked about the key, which comes first.
+    """
     compared = "every field is that of what was sent" if checked.compared else "not sent from this folder"
     data: dict[str, Any] = {"receipt": checked.receipt, "mode": checked.mode, "compared": checked.compared}
     rows = [*receipt_rows(checked.receipt), ("Receipt", f"{word}; {compared}"), *more]
     data |= {name.lower(): value for name, value in more}
-    show(as_json, data, pairs(rows), next_step(_next(checked.receipt, usages)))
+    step = f"strongroom revocation drill {checked.receipt.name}" if revocable else _next(checked.receipt, usages)
+    show(as_json, data, pairs(rows), next_step(step))
+
+
+def terms_rows(terms: Terms) -> list[tuple[str, Any]]:
+    """What was chosen of a key's end: said here once, because only the device knows it afterwards."""
+    rows = [("Begins", moment(terms.not_before)), ("Expires", moment(terms.not_after))]
+    if terms.revocation is not None:
+        rows.append(("Revocation", revocation.in_words(terms.revocation)))
+    asked = certificate_status.asked_of(terms.certificate_status, terms.certificates)
+    if asked is not None:
+        rows.append(("Certificate", f"its status is asked by {asked.method} at {asked.url}"))
+    return [(name, value) for name, value in rows if value]
 
 
 def receipt_rows(found: Receipt) -> list[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 """`revocation`: the customer's own endpoint, and what it says of keys."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -46,9 +47,7 @@ def revocation_add(
     as_json: Json = False,
 ) -> None:
     """Put keys on the list as active, once their receipts hold. What is not listed is answered `unknown`."""
-    home, statuses = prompts.home(), _statuses(folder)
-    found = [add_token(statuses, home, token) for one in what for token in _tokens(home, one)]
-    _show(as_json, found)
+    _show(as_json, list_kept(prompts.home(), folder, what))
 
 
 @app.command("revoke")
@@ -75,9 +74,14 @@ def revocation_list(folder: Dir, as_json: Json = False) -> None:
     _show(as_json, _statuses(folder).listed())
 
 
-def add_token(statuses: Statuses, home: Home, token: str) -> Listed:
-    """Put the key of a receipt on the list, once the receipt holds."""
-    return statuses.add(receipts.verify_token(home, token, prompts.now()).receipt, receipt_digest(token))
+def list_kept(home: Home, folder: Path, what: Iterable[str]) -> list[Listed]:
+    """Put keys on an endpoint's list, by the names of kept receipts or the files of others, once each receipt holds."""
+    found = [
+        (receipts.verify_token(home, token, prompts.now()).receipt, receipt_digest(token))
+        for one in what
+        for token in _tokens(home, one)
+    ]
+    return _statuses(folder).add(found)
 
 
 def _tokens(home: Home, what: str) -> list[str]:

@@ -1,22 +1,29 @@
 """What to import in bulk: a folder of key files, or a manifest in JSON Lines with a key on each line."""
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from strongroom.client import revocation
+from strongroom.client.files import read_file
 from strongroom.client.material import Material, needs_passphrase, read_material
 from strongroom.client.material.symmetric import TextEncoding
 from strongroom.protocol.encoding import read_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage
+from strongroom.protocol.revocation import Revocation
 from strongroom.protocol.terms import Authorisation, Terms, new_salt
 
 
 class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the owner says of a key: how to read its file, and what it may do. Times are ISO 8601."""
+    """What the owner says of a key: how to read its file, and what it may do.
+
+    Times are ISO 8601 or durations from now (`90d`); `expires` is another word for `not_after`. `revoke_…`: the
+    endpoint that the device asks, and the files with its token and pin; `revoke_dir`: an own endpoint's folder.
+    """
 
     usage: list[Usage] = []
     type: KeyType | None = None
@@ -28,6 +35,17 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     not_after: str | None = None
     certificate: str = ""
     passphrase_file: str = ""
+    expires: str | None = None
+    revoke_at: str = ""
+    revoke_token: str = ""
+    revoke_token_file: str = ""
+    revoke_pin: str = ""
+    revoke_every: str = revocation.EVERY
+    revoke_answer_key: str = ""
+    revoke_dir: str = ""
+    status_by: Literal["ocsp", "crl", "none", ""] = ""
+    status_at: str = ""
+    status_every: str = ""
 
     def read(self, file: Path, passphrase: bytes | None = None) -> Material:
         """The key in a file, as these settings say. Raises `Refused` as `read_material` does."""
@@ -41,16 +59,45 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """The terms for a key. Raises `Refused("malformed" | "terms-refused")`."""
         if not self.usage:
             raise Refused("terms-refused", "no usage is named")
+        if self.expires and self.not_after:
+            raise Refused("terms-refused", "expires and not-after are the same: give one of them")
+        now = int(time.time())
+        ends = self.expires or self.not_after
         return Terms(
             salt=new_salt(),
             key_type=material.key_type,
             usages=self.usage,
             authorisation=self.mode,
             mechanisms=self.mechanism,
-            not_before=read_moment(self.not_before),
-            not_after=read_moment(self.not_after),
+            not_before=revocation.read_moment(self.not_before, now) if self.not_before else None,
+            not_after=revocation.read_moment(ends, now) if ends else None,
             translate_to=self.translate_to,
+            revocation=self.revocation_terms(),
+            certificate_status=revocation.make_certificate_status(self.status_by, self.status_at, self.status_every),
         )
+
+    def revocation_terms(self) -> Revocation | None:
+        """Who may revoke the key. Raises `Refused`: `terms-refused`, `configuration` for a missing file."""
+        own = Path(self.revoke_dir) if self.revoke_dir else None
+        token_file = self.revoke_token_file or (str(own / "token") if own and not self.revoke_token else "")
+        pin = self.revoke_pin or (str(own / "cert.pem") if own else "")
+        if not self.revoke_at:
+            if token_file or self.revoke_token or pin or self.revoke_answer_key:
+                raise Refused("terms-refused", "who may revoke the key is asked at no address: --revoke-at is missing")
+            return None
+        if not pin or not (token_file or self.revoke_token):
+            raise Refused("terms-refused", "an endpoint needs its token and its pin, or its folder (--revoke-dir)")
+        advice = "the file that the endpoint's terms need"
+        return revocation.make(
+            self.revoke_at,
+            token=revocation.read_token(self.revoke_token, Path(token_file) if token_file else None),
+            pin=read_file(Path(pin), advice),
+            every=self.revoke_every,
+            answer_key=read_file(Path(self.revoke_answer_key), advice) if self.revoke_answer_key else b"",
+        )
+
+
+_PATHS = ("certificate", "passphrase_file", "revoke_token_file", "revoke_pin", "revoke_answer_key", "revoke_dir")
 
 
 class _Line(KeySettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,17 +133,6 @@ def read_items(source: Path, common: KeySettings) -> list[Item]:
     return checked
 
 
-def read_moment(text: str | None) -> int | None:
-    """ISO 8601 as unix seconds, UTC unless it says otherwise. Raises `Refused("malformed")`."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused("malformed", f"{text!r} is not a time in ISO 8601") from None
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-
-
 def _of_folder(folder: Path, common: KeySettings) -> list[Item]:
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     return [Item(path.stem, path, common) for path in files]
@@ -117,7 +153,7 @@ def _of_line(number: int, line: bytes, folder: Path, common: KeySettings) -> Ite
         return Item(f"line {number}", folder, common, said)
     # What the line itself says, also where that is the same as saying nothing.
     given = read_json(line, dict[str, Any])
-    for path in ("certificate", "passphrase_file"):
+    for path in _PATHS:
         if path in given:
             given[path] = str(folder / given[path])
     name, file = given.pop("name", ""), folder / given.pop("file")

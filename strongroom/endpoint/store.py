@@ -93,15 +93,19 @@ class Statuses:
 
     # --- what the customer says ---
 
-    def add(self, receipt: Receipt, digest: str) -> Listed:
-        """Put a key on the list as active, or one more version of a listed key, whose status stays. Idempotent."""
+    def add(self, receipts: list[tuple[Receipt, str]]) -> list[Listed]:
+        """Put keys on the list as active, or further versions of listed keys, whose status stays. Idempotent.
+
+        Each comes with its receipt and the receipt's digest.
+        """
         with self._changing() as database:
-            known = database.execute("SELECT 1 FROM keys WHERE key = ?", [receipt.key_id]).fetchone()
-            if known is None:
-                self._set(database, receipt.key_id, receipt.name, "active", "")
-            row = [digest, receipt.key_id, receipt.version]
-            database.execute("INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)", row)
-            return self._find(database, receipt.key_id)
+            for receipt, digest in receipts:
+                if not database.execute("SELECT 1 FROM keys WHERE key = ?", [receipt.key_id]).fetchone():
+                    self._set(database, receipt.key_id, receipt.name, "active", "")
+                row = [digest, receipt.key_id, receipt.version]
+                database.execute("INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)", row)
+            keys = dict.fromkeys(receipt.key_id for receipt, _ in receipts)
+            return [self._find(database, key) for key in keys]
 
     def change(self, reference: str, status: Said, reason: str = "") -> Listed:
         """Change what is said of a key, by name or id. Idempotent. A key that is not listed can be revoked by its id.

@@ -49,12 +49,12 @@ def test_a_key_that_is_not_listed_is_unknown(statuses: Statuses) -> None:
 
 def test_a_listed_key_is_active_with_each_of_its_own_receipts_and_no_other(statuses: Statuses) -> None:
     one, other = receipt(), receipt("payments")
-    statuses.add(one, FIRST)
-    statuses.add(other, SECOND)
+    statuses.add([(one, FIRST)])
+    statuses.add([(other, SECOND)])
     assert said(statuses, one.key_id, FIRST) == "active"
     assert said(statuses, one.key_id, SECOND) == "unknown"
     assert said(statuses, other.key_id, FIRST) == "unknown"
-    statuses.add(receipt(version=2, key=one.key_id), "3" * 64)
+    statuses.add([(receipt(version=2, key=one.key_id), "3" * 64)])
     assert said(statuses, one.key_id, "3" * 64) == "active"
     assert [(found.name, found.versions) for found in statuses.listed()] == [("invoices", 2), ("payments", 1)]
 
@@ -62,13 +62,13 @@ def test_a_listed_key_is_active_with_each_of_its_own_receipts_and_no_other(statu
 def test_answers_stand_in_the_order_of_the_questions(statuses: Statuses) -> None:
     keys = [receipt(f"key-{number}") for number in range(50)]
     for number, one in enumerate(keys):
-        statuses.add(one, f"{number:064}")
+        statuses.add([(one, f"{number:064}")])
     asked = [Check(key=one.key_id, receipt=f"{number:064}") for number, one in reversed(list(enumerate(keys)))]
     assert [Check(key=one.key, receipt=one.receipt) for one in statuses.answers(asked)] == asked
 
 
 def test_a_key_is_suspended_and_resumed(statuses: Statuses) -> None:
-    key = statuses.add(receipt(), FIRST).key
+    key = statuses.add([(receipt(), FIRST)])[0].key
     statuses.change("invoices", "suspended", "an audit")
     [answer] = statuses.answers([Check(key=key, receipt=FIRST)])
     assert (answer.status, answer.reason) == ("suspended", "an audit")
@@ -80,13 +80,13 @@ def test_a_key_is_suspended_and_resumed(statuses: Statuses) -> None:
 
 def test_a_revoked_key_is_revoked_for_ever(statuses: Statuses) -> None:
     one = receipt()
-    statuses.add(one, FIRST)
+    statuses.add([(one, FIRST)])
     statuses.change("invoices", "revoked", "stolen")
     for status in ("active", "suspended"):
         with pytest.raises(Refused, match="conflict"):
             statuses.change("invoices", status)
-    statuses.add(one, FIRST)
-    statuses.add(receipt(version=2, key=one.key_id), SECOND)
+    statuses.add([(one, FIRST)])
+    statuses.add([(receipt(version=2, key=one.key_id), SECOND)])
     assert said(statuses, one.key_id, FIRST) == said(statuses, one.key_id, SECOND) == "revoked"
     # Whatever receipt is asked about: a version that was never listed is not let live.
     assert said(statuses, one.key_id, "9" * 64) == "revoked"
@@ -98,7 +98,7 @@ def test_a_key_can_be_revoked_by_its_id_before_it_is_listed(statuses: Statuses) 
     one = receipt()
     statuses.change(one.key_id, "revoked")
     assert said(statuses, one.key_id) == "revoked"
-    assert statuses.add(one, FIRST).status == "revoked"
+    assert statuses.add([(one, FIRST)])[0].status == "revoked"
 
 
 def test_a_key_that_is_not_listed_cannot_be_changed_by_name_or_made_active(statuses: Statuses) -> None:
@@ -110,8 +110,8 @@ def test_a_key_that_is_not_listed_cannot_be_changed_by_name_or_made_active(statu
 
 def test_a_name_of_two_keys_is_refused(statuses: Statuses) -> None:
     one, other = receipt(), receipt()
-    statuses.add(one, FIRST)
-    statuses.add(other, SECOND)
+    statuses.add([(one, FIRST)])
+    statuses.add([(other, SECOND)])
     with pytest.raises(Refused, match="conflict"):
         statuses.change("invoices", "revoked")
     statuses.change(one.key_id, "revoked")
@@ -119,7 +119,7 @@ def test_a_name_of_two_keys_is_refused(statuses: Statuses) -> None:
 
 
 def test_every_process_sees_a_change_at_once(statuses: Statuses, tmp_path: Path) -> None:
-    key = statuses.add(receipt(), FIRST).key
+    key = statuses.add([(receipt(), FIRST)])[0].key
     Statuses(tmp_path).change(key, "revoked")
     assert said(statuses, key) == "revoked"
     assert (tmp_path / "statuses.db").stat().st_mode & 0o077 == 0
@@ -127,6 +127,6 @@ def test_every_process_sees_a_change_at_once(statuses: Statuses, tmp_path: Path)
 
 @pytest.mark.parametrize("reason", ["a" * (MAX_REASON + 1), "two\nlines"])
 def test_a_reason_that_the_device_would_not_read_is_refused(statuses: Statuses, reason: str) -> None:
-    statuses.add(receipt(), FIRST)
+    statuses.add([(receipt(), FIRST)])
     with pytest.raises(Refused, match="malformed"):
         statuses.change("invoices", "suspended", reason)
