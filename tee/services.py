@@ -119,7 +119,8 @@ def order_key(*, tenant: Tenant, reference: str, order: str, actor: str) -> dict
     named, and what the TEE says.
     """
     key = selectors.key(tenant=tenant, reference=reference)
-    if jws.read_unverified(order, KeyOrder).key != key.key_id:
+    ordered = jws.read_unverified(order, KeyOrder)
+    if ordered.key != key.key_id:
         raise Refused("malformed", "the order is on another key")
     command = OrderKey(partition=key.partition.partition_id or "", order=order)
     states = secure_module().call(command, OrderKeyReply).states
@@ -130,7 +131,8 @@ def order_key(*, tenant: Tenant, reference: str, order: str, actor: str) -> dict
             if Key.objects.filter(key_id=key.key_id, version=version).exclude(state=state).update(state=state)
         ]
         if changed:
-            emit(tag="customer:key:destroyed", tenant=tenant, actor=actor, key=key.key_id, versions=changed)
+            tag = "customer:key:revoked" if ordered.order == "revoke" else "customer:key:destroyed"
+            emit(tag=tag, tenant=tenant, actor=actor, key=key.key_id, versions=changed)
     return states
 
 

@@ -24,6 +24,7 @@ class EventTag(StrEnum):
     CUSTOMER_ACCESS_CHANGED = "customer:access:changed"
     CUSTOMER_SINGLE_USE_KEY_MADE = "customer:single-use-key:made"
     CUSTOMER_KEY_DESTROYED = "customer:key:destroyed"
+    CUSTOMER_KEY_REVOKED = "customer:key:revoked"
     PROVIDER_ENGINE_KEY_MADE = "provider:engine-key:made"
     OFFICER_ACTION_OPENED = "officer:action:opened"
     OFFICER_APPROVAL_GIVEN = "officer:approval:given"

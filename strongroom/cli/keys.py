@@ -80,3 +80,23 @@ def keys_destroy(
         states = orders.destroy(connection, name, prompts.now(), version)
     rows = [{"version": number, "state": state} for number, state in sorted(states.items())]
     show(as_json, {"states": states}, records(rows, ["version", "state"], empty=""), "The device's log says so.")
+
+
+@app.command("revoke")
+def keys_revoke(
+    name: Name,
+    version: Annotated[int, typer.Option(help="Only this version; else the whole key.", min=0)] = 0,
+    reason: Annotated[str, typer.Option(help="For the log, which the provider sees too.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Revoke a key on the owner's signature, without any endpoint: its material is gone for ever."""
+    what = f"version {version} of {name}" if version else f"{name}, all versions"
+    if not yes:
+        asked = f"Revoke {what}? There is no way back. Type the key's name to do it"
+        if not sys.stdin.isatty() or typer.prompt(asked, err=True) != name:
+            raise Refused("configuration", "nothing was revoked: it takes the key's name, or --yes")
+    with connected() as connection:
+        states = orders.revoke(connection, name, prompts.now(), version, reason)
+    rows = [{"version": number, "state": state} for number, state in sorted(states.items())]
+    show(as_json, {"states": states}, records(rows, ["version", "state"], empty=""), "The device's log says so.")

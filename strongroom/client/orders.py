@@ -1,4 +1,6 @@
-"""What the owner does with keys that are there: list their versions, destroy them."""
+"""What the owner does with keys that are there: list their versions, destroy or revoke them."""
+
+from typing import Literal
 
 import msgspec
 
@@ -51,18 +53,34 @@ def destroy(connection: Connection, key: str, now: int, version: int = 0) -> dic
     Raises `Refused`: what the device refuses; `log-inconsistent` where its log does not say that it was done,
     whatever the portal answered.
     """
+    return _carried_out(connection, key, now, "destroy", version)
+
+
+def revoke(connection: Connection, key: str, now: int, version: int = 0, reason: str = "") -> dict[int, str]:
+    """Revoke it, as `destroy` destroys: no endpoint is asked, and it is listed as revoked. Raises as `destroy` does."""
+    return _carried_out(connection, key, now, "revoke", version, reason)
+
+
+def _carried_out(
+    connection: Connection, key: str, now: int, order: Literal["destroy", "revoke"], version: int, reason: str = ""
+) -> dict[int, str]:
     home = connection.home
     # 1. Which key it is, by the device's own receipt.
     receipt = receipts.find(connection, key, now)
     # 2. The owner orders it.
-    order = KeyOrder(partition=receipt.partition, key=receipt.key_id, version=version, issued_at=now)
-    token = jws.sign(order, home.key("owner"))
+    signed = KeyOrder(
+        order=order, partition=receipt.partition, key=receipt.key_id, version=version, reason=reason, issued_at=now
+    )
+    token = jws.sign(signed, home.key("owner"))
     states = connection.portal.post(f"keys/{segment(receipt.key_id)}/order", {"order": token}, OrderAnswer).states
-    # 3. The device's log says that it was done, now or on an earlier order.
-    destroyed: set[str] = set()
+    # 3. The device's log says that the material is gone, now or on an earlier order.
+    gone: set[str] = set()
     for one in log.fetch(connection, now, only=ADMIN_LANE).lanes.get(ADMIN_LANE, []):
-        if (one.event, one.key) == ("key:destroy", receipt.key_id):
-            destroyed |= set(msgspec.convert(one.details["versions"], list[str]))
-    if not {str(one) for one in ([version] if version else states)} <= destroyed:
-        raise Refused("log-inconsistent", "the device's log does not show that the key was destroyed")
+        if one.event in ("key:destroy", "key:revoke") and one.key == receipt.key_id:
+            gone |= set(msgspec.convert(one.details["versions"], list[str]))
+    if not {str(one) for one in ([version] if version else states)} <= gone:
+        raise Refused("log-inconsistent", f"the device's log does not show that the key was {_DONE[order]}")
     return states
+
+
+_DONE = {"destroy": "destroyed", "revoke": "revoked"}

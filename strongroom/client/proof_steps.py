@@ -229,14 +229,18 @@ def _check_import(case: Case) -> str:
     return f"entry {position} of the administrative lane"
 
 
+_ENDS = {"key:destroy": "destroyed by its owner", "key:revoke": "revoked, and destroyed with that"}
+
+
 def _check_since(case: Case) -> str:
-    destroyed = [
-        one
+    ended = [
+        one.event
         for one in case.admin
-        if (one.event, one.key) == ("key:destroy", case.receipt.key_id)
+        if one.event in _ENDS
+        and one.key == case.receipt.key_id
         and str(case.receipt.version) in _texts(one, "versions")
     ]
-    state = "this version was destroyed by its owner" if destroyed else "this version is not destroyed"
+    state = f"this version was {_ENDS[ended[0]]}" if ended else "this version is not destroyed"
     if case.left_out:
         return f"{state}; its operations were left out of this file"
     # An operation's entry names the key, and not which version of it was used.

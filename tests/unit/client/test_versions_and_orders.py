@@ -132,13 +132,13 @@ class Orders:
                 n=len(entries) + 1,
                 epoch=1,
                 time=1,
-                event="key:destroy",
+                event=f"key:{order.order}",
                 key=order.key,
                 digest=digest(token.encode()),
                 details={"versions": ["1"]},
             )
             entries.append(msgspec.json.encode(entry))
-        return {"states": {"1": "destroyed"}}
+        return {"states": {"1": "revoked" if order.order == "revoke" else "destroyed"}}
 
 
 def test_a_key_is_destroyed_on_the_owners_signature_and_the_log_proves_it(
@@ -149,6 +149,16 @@ def test_a_key_is_destroyed_on_the_owners_signature_and_the_log_proves_it(
     assert orders.destroy(listed, "signer", now) == {1: "destroyed"}
     order = check_owner(provider.requests[-3][2]["order"], KeyOrder, provider.owners)
     assert (order.key, order.version, order.partition) == (receipt.key_id, 0, PARTITION)
+
+
+def test_a_key_is_revoked_on_the_owners_signature_with_the_reason(
+    listed: Connection, provider: Simulator, now: int
+) -> None:
+    receipt = bring_in(listed, now)
+    provider.answers[f"POST /keys/{receipt.key_id}/order"] = Orders(provider)
+    assert orders.revoke(listed, receipt.key_id, now, reason="a laptop was stolen") == {1: "revoked"}
+    order = check_owner(provider.requests[-3][2]["order"], KeyOrder, provider.owners)
+    assert (order.order, order.key, order.reason) == ("revoke", receipt.key_id, "a laptop was stolen")
 
 
 def test_a_portal_that_only_says_so_is_found_out(listed: Connection, provider: Simulator, now: int) -> None:
