@@ -53,16 +53,22 @@ def destroy(connection: Connection, key: str, now: int, version: int = 0) -> dic
     Raises `Refused`: what the device refuses; `log-inconsistent` where its log does not say that it was done,
     whatever the portal answered.
     """
-    return _carried_out(connection, key, now, "destroy", version)
+    return _carried_out(connection, key, now, "destroy", version=version)
 
 
 def revoke(connection: Connection, key: str, now: int, version: int = 0, reason: str = "") -> dict[int, str]:
     """Revoke it, as `destroy` destroys: no endpoint is asked, and it is listed as revoked. Raises as `destroy` does."""
-    return _carried_out(connection, key, now, "revoke", version, reason)
+    return _carried_out(connection, key, now, "revoke", version=version, reason=reason)
 
 
 def _carried_out(
-    connection: Connection, key: str, now: int, order: Literal["destroy", "revoke"], version: int, reason: str = ""
+    connection: Connection,
+    key: str,
+    now: int,
+    order: Literal["destroy", "revoke"],
+    *,
+    version: int,
+    reason: str = "",
 ) -> dict[int, str]:
     home = connection.home
     # 1. Which key it is, by the device's own receipt.
