@@ -31,7 +31,7 @@ ROUND_TRIPS = [
     *((Usage.ENCRYPT, Usage.DECRYPT, one) for one, row in REGISTRY.items() if Usage.ENCRYPT in row.operations),
     (Usage.WRAP, Usage.UNWRAP, Mechanism.AES_KWP),
 ]
-SIGNED = [(one, row) for one, row in REGISTRY.items() if Usage.SIGN in row.operations]
+SIGNED = [(one, row) for one, row in REGISTRY.items() if {Usage.SIGN, Usage.VERIFY} <= row.operations]
 Keys = Callable[[KeyType], Imported]
 
 

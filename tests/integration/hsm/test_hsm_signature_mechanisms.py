@@ -18,7 +18,7 @@ MESSAGE = b"the story of a key"
 WITH_KEY_TYPES = [
     (mechanism, key_type)
     for mechanism, row in REGISTRY.items()
-    if Usage.SIGN in row.operations
+    if {Usage.SIGN, Usage.VERIFY} <= row.operations
     for key_type in sorted(row.key_types)
 ]
 ECDSA = [pair for pair in WITH_KEY_TYPES if pair[1] in EC_SIGNING]
