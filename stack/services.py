@@ -235,7 +235,7 @@ def _step(
 
 def _web_command(port: int, *tls: str) -> list[str]:
     address = ["--host", "127.0.0.1", "--port", str(port), "--interface", "wsgi", "--http", "1"]
-    size = ["--workers", "2", "--blocking-threads", "16", "--respawn-failed-workers"]
+    size = ["--workers", "2", "--blocking-threads", "64", "--respawn-failed-workers"]
     return [*_PYTHON, "-m", "granian", *address, *tls, *size, "portal.wsgi:application"]
 
 

@@ -9,16 +9,21 @@ from strongroom.protocol.instructions import MAX_BATCH, MAX_ITEMS, Item, item_by
 from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.operations import OperationReply
 
-CHUNK_ITEMS = 500
-"""So many items hold one of the TEE's workers at once; a round trip costs next to nothing beside them."""
+CHUNK_ITEMS = 200
+"""So many items are one turn (`portal.dataplane.turns`); a round trip costs little beside them."""
 
 Ask = Callable[[list[Item], int, str], OperationReply]
 """(items, version, mechanism) to the TEE. Raises `Refused` for what it refuses as a whole."""
 VALID = b"\x01"
 
 
-def operate_batch(asked: Asked, items: list[Item | None], operation: str, ask: Ask) -> BatchAnswer:
-    """Answer every item. Raises `Refused`: `malformed`, `batch-too-large`, and what the TEE says of the whole."""
+def operate_batch(
+    asked: Asked, items: list[Item | None], operation: str, ask: Ask, between: Callable[[], None]
+) -> BatchAnswer:
+    """Answer every item; `between` is called between two round trips.
+
+    Raises `Refused`: `malformed`, `batch-too-large`, and what the TEE says of the whole.
+    """
     # 1. Which items the TEE is asked about: all under one signature, or those that can be, in chunks.
     if not items:
         raise Refused("malformed", "a batch without items")
@@ -35,6 +40,8 @@ def operate_batch(asked: Asked, items: list[Item | None], operation: str, ask: A
     errors = dict(asked.errors)
     version, mechanism, key_id, target = asked.body.version, asked.body.mechanism, "", 0
     for number, chunk in enumerate(chunks):
+        if number:
+            between()
         try:
             reply = ask([item for _, item in chunk], version, mechanism)
         except Refused as refused:

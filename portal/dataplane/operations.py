@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -16,6 +16,7 @@ from portal.dataplane.batches import VALID, operate_batch
 from portal.dataplane.bodies import MAX_BODY, Asked, BatchAnswer, Body, OperationAnswer, OperationParameters, read_body
 from portal.dataplane.data_keys import split
 from portal.dataplane.directory import Client, Directory, KeyPlace
+from portal.dataplane.turns import Turns
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import Item, Parameters
@@ -25,6 +26,8 @@ from tee.drivers import secure_module
 from tenants.api.media import check_media_type
 
 OPERATIONS = frozenset(Usage)
+turns = Turns(at_once=3, for_one=2, under_way=24)
+"""Of this process. More at once would only wait for one another: for the interpreter here, for a core there."""
 logger = logging.getLogger(__name__)
 
 
@@ -51,7 +54,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     status, content_type = "200 OK", "application/json"
     extra: dict[str, str] = {}
     try:
-        body = _encode(_operate(environ))
+        body = _operate(environ)
     except Refused as refused:
         status, content_type, extra = _line(refused), problems.CONTENT_TYPE, problems.headers(refused)
         document = problems.document(refused)
@@ -76,25 +79,34 @@ def _line(refused: Refused) -> str:
     return f"{refused.problem.status} {HTTPStatus(refused.problem.status).phrase}"
 
 
-def _operate(environ: WSGIEnvironment) -> OperationAnswer | BatchAnswer:
-    """Raises `Refused`."""
-    _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
-    known = directory()
+def _operate(environ: WSGIEnvironment) -> bytes:
+    """The answer's body. Raises `Refused`."""
     if not _is_ours(environ.get("HTTP_HOST", environ["SERVER_NAME"])):
         raise Refused("malformed", problems.UNKNOWN_HOST)
     try:
         # 1. Which API client asks.
-        client = known.client(_bearer(environ))
-        # 2. What it asks.
-        asked = _read(environ)
-        # 3. Of which key. A tenant's keys are all that it can name.
-        key = known.key(client.tenant, reference)
-        parameters = _parameters(asked.body, client, key, known)
+        client = directory().client(_bearer(environ))
+        # 2. What it asks, however slowly it sends that. All else is for when it is its tenant's turn.
+        body = _read(environ)
+        turns.take(client.tenant)
+        try:
+            return _encode(_perform(environ["PATH_INFO"], client, read_body(body)))
+        finally:
+            turns.give(client.tenant)
     except psycopg.DataError:
         raise Refused("malformed", "no key has such a name") from None
     except psycopg.Error as error:
         logger.warning("The database does not answer: %s", type(error).__name__)
         raise Refused("unavailable") from None
+
+
+def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | BatchAnswer:
+    """Raises `Refused`, `psycopg.Error`."""
+    # 3. Of which key. A tenant's keys are all that it can name.
+    _, reference, operation = path.rsplit("/", 2)
+    known = directory()
+    key = known.key(client.tenant, reference)
+    parameters = _parameters(asked.body, client, key, known)
 
     # 4. The TEE decides, does it, and puts it on record.
     def ask(payload: bytes, items: list[Item] | None, version: int, mechanism: str) -> OperationReply:
@@ -116,7 +128,8 @@ def _operate(environ: WSGIEnvironment) -> OperationAnswer | BatchAnswer:
         return reply
 
     if asked.items is not None:
-        return operate_batch(asked, asked.items, operation, lambda items, *chosen: ask(b"", items, *chosen))
+        between = partial(turns.pass_on, client.tenant)
+        return operate_batch(asked, asked.items, operation, lambda items, *chosen: ask(b"", items, *chosen), between)
     reply = ask(asked.body.payload or b"", None, asked.body.version, asked.body.mechanism)
     # 5. The answer.
     if operation == Usage.VERIFY:
@@ -154,14 +167,15 @@ def _bearer(environ: WSGIEnvironment) -> bytes:
     return token.strip().encode()
 
 
-def _read(environ: WSGIEnvironment) -> Asked:
+def _read(environ: WSGIEnvironment) -> bytes:
     check_media_type(environ.get("CONTENT_TYPE", ""))
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal():
         raise Refused("malformed", "the Content-Length is no number")
     if int(length) > MAX_BODY:
         raise Refused("too-large", f"a request has at most {MAX_BODY} bytes")
-    return read_body(environ["wsgi.input"].read(int(length)))
+    body: bytes = environ["wsgi.input"].read(int(length))
+    return body
 
 
 def _parameters(body: Body, client: Client, key: KeyPlace, known: Directory) -> Parameters:
