@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from strongroom.protocol import jws
-from strongroom.protocol.instructions import MAX_ITEMS, MAX_PAYLOAD, Item
+from strongroom.protocol.instructions import MAX_ITEMS, MAX_PAYLOAD, MAX_SEALED, Item
 from strongroom.protocol.mechanisms import KeyType, Usage
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tests.support import outside
@@ -114,7 +114,7 @@ def test_one_bad_item_never_fails_the_others(acme: Organisation, aes: tuple[str,
         {"payload": good},
         7,
         {"payload": None},
-        {"payload": b64(bytes(MAX_PAYLOAD + 1))},
+        {"payload": b64(bytes(MAX_SEALED + 1))},
         {"payload": good, "aad": b64(b"other")},
         {"payload": good},
     ]

@@ -86,8 +86,9 @@ def test_too_many_requests_at_once_are_refused_and_leave_nothing_behind() -> Non
     with refused("throttled"):
         turns.take(NOISY)
     turns.take(QUIET)
-    for thread in threads:
+    for count, thread in enumerate(threads, start=1):
         turns.give(NOISY)
-        until(lambda: not any(one.is_alive() for one in threads) or len(begun) > threads.index(thread))
+        thread.join(SECONDS)
+        assert len(begun) == count
     turns.give(NOISY)
     turns.take(NOISY)
