@@ -23,6 +23,12 @@ class Access:
         if entry is None or (right not in entry.rights and right not in with_implied(entry.rights)):
             raise Refused("access-denied", f"{right} is not granted")
 
+    def check_listed(self, principal: str) -> None:
+        """Raise `Refused("access-denied")` unless `principal` is an API client with any right at all."""
+        entry = self._principals.get(principal)
+        if entry is None or not entry.rights or not principal.startswith("client:"):
+            raise Refused("access-denied", "not an API client on the access list")
+
     def device(self, fingerprint: str, right: str) -> PublicCredential:
         """The listed credential of a device with `right`. Raises `Refused("device-not-listed" | "access-denied")`."""
         entry = self._principals.get(f"device:{fingerprint}")

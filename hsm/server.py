@@ -9,7 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from hsm import ceremony, imports, keys, log, partitions, quorum, trust, unsealing  # noqa: F401  (they declare handlers)
+from hsm import (  # noqa: F401  (they declare handlers)
+    ceremony,
+    imports,
+    keys,
+    log,
+    partitions,
+    quorum,
+    randomness,
+    trust,
+    unsealing,
+)
 from hsm.device import Device
 from hsm.dispatch import dispatch, handles
 from hsm.log import log_recovery

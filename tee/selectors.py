@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from strongroom.protocol.commands import (
     Attest,
@@ -100,9 +102,15 @@ def find_import(*, tenant: Tenant, import_id: str) -> Import:
 def keys(*, tenant: Tenant) -> list[Key]:
     """The newest version of each of the tenant's keys in all its partitions, oldest first."""
     with tenant_scope(tenant):
-        of_tenant = Key.objects.select_related("partition").filter(tenant=tenant)
-        newest = list(of_tenant.order_by("key_id", "-version").distinct("key_id"))
+        newest = list(_with_minimum(tenant).order_by("key_id", "-version").distinct("key_id"))
     return sorted(newest, key=lambda one: (one.created, one.pk))
+
+
+def _with_minimum(tenant: Tenant) -> QuerySet[Key]:
+    """Keys of the tenant, each with `minimum_version`: the owner has put all versions below it out of service."""
+    below = Key.objects.filter(key_id=OuterRef("key_id"), state="below-minimum").order_by("-version")
+    found = Key.objects.select_related("partition").filter(tenant=tenant)
+    return found.annotate(minimum_version=Coalesce(Subquery(below.values("version")[:1]), 0) + 1)
 
 
 def versions(*, tenant: Tenant, reference: str) -> list[Key]:
@@ -111,7 +119,7 @@ def versions(*, tenant: Tenant, reference: str) -> list[Key]:
     Raises `Refused`: `not-found`, `conflict` for a name that several partitions use.
     """
     with tenant_scope(tenant):
-        of_tenant = Key.objects.select_related("partition").filter(tenant=tenant).order_by("version")
+        of_tenant = _with_minimum(tenant).order_by("version")
         found = list(of_tenant.filter(key_id=reference)) or list(of_tenant.filter(name=reference))
     if not found:
         raise Refused("not-found")

@@ -9,9 +9,12 @@ from django.conf import settings
 from django.db import transaction
 
 from strongroom.protocol import certificates, jws, suites
+from strongroom.protocol.access import client_principal
 from strongroom.protocol.commands import (
     ListKeys,
     ListKeysReply,
+    MakeRandom,
+    MakeRandomReply,
     MakeSingleUseKey,
     MakeSingleUseKeyReply,
     OrderKey,
@@ -32,12 +35,17 @@ from tee.imports import record_key
 from tee.models import Device, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
-from tenants.selectors import defined_partition
+from tenants.selectors import defined_partition, only_partition
 from tenants.signals import emit
 
 logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=PublishedKey)
+_ORDERED = {
+    "destroy": "customer:key:destroyed",
+    "revoke": "customer:key:revoked",
+    "minimum-version": "customer:key:minimum-set",
+}
 
 
 def register_device(*, known_only: bool = False) -> Device:
@@ -112,6 +120,19 @@ def make_single_use_key(*, tenant: Tenant, partition_id: str, import_id: str, ow
     return endorsement
 
 
+def make_random(*, tenant: Tenant, partition_id: str, length: int, client_id: str) -> tuple[str, bytes]:
+    """(partition, bytes) that the TEE makes for an API client. No `partition_id`: the tenant's one defined partition.
+
+    Raises `Refused`: `not-found`, `conflict` where the tenant has several partitions, and what the TEE says.
+    """
+    if partition_id:
+        defined_partition(tenant=tenant, partition_id=partition_id)
+    else:
+        partition_id = only_partition(tenant=tenant)
+    command = MakeRandom(partition=partition_id, principal=client_principal(client_id), length=length)
+    return partition_id, secure_module().call(command, MakeRandomReply).random
+
+
 def order_key(*, tenant: Tenant, reference: str, order: str, actor: str) -> dict[int, str]:
     """Pass an owner-signed order on a key to the TEE, which alone decides. Returns the state of each version then.
 
@@ -131,7 +152,7 @@ def order_key(*, tenant: Tenant, reference: str, order: str, actor: str) -> dict
             if Key.objects.filter(key_id=key.key_id, version=version).exclude(state=state).update(state=state)
         ]
         if changed:
-            tag = "customer:key:revoked" if ordered.order == "revoke" else "customer:key:destroyed"
+            tag = _ORDERED[ordered.order]
             emit(tag=tag, tenant=tenant, actor=actor, key=key.key_id, versions=changed)
     return states
 

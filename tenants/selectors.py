@@ -55,6 +55,16 @@ def defined_partition(*, tenant: Tenant, partition_id: str) -> Partition:
     return found
 
 
+def only_partition(*, tenant: Tenant) -> str:
+    """The id of the tenant's one defined partition. Raises `Refused`: `not-found` for none, `conflict` for several."""
+    defined = [one for one in partitions(tenant=tenant) if one.status == Partition.Status.DEFINED]
+    if not defined:
+        raise Refused("not-found", "no partition is defined yet")
+    if len(defined) > 1:
+        raise Refused("conflict", "there are several partitions: name one")
+    return defined[0].partition_id or ""
+
+
 def find_client(*, tenant: Tenant, client_id: str) -> ApiClient:
     found = (
         ApiClient.objects.select_related("user")

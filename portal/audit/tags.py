@@ -25,6 +25,7 @@ class EventTag(StrEnum):
     CUSTOMER_SINGLE_USE_KEY_MADE = "customer:single-use-key:made"
     CUSTOMER_KEY_DESTROYED = "customer:key:destroyed"
     CUSTOMER_KEY_REVOKED = "customer:key:revoked"
+    CUSTOMER_KEY_MINIMUM_SET = "customer:key:minimum-set"
     PROVIDER_ENGINE_KEY_MADE = "provider:engine-key:made"
     OFFICER_ACTION_OPENED = "officer:action:opened"
     OFFICER_APPROVAL_GIVEN = "officer:approval:given"

@@ -155,10 +155,13 @@ def wrap(
     validator: o.Validators = None,
     version: Annotated[int, typer.Option(help="Which version of NAME it becomes.", min=1)] = 1,
     owner_consent: o.OwnerConsent = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     max_age: Annotated[float, typer.Option("--max-age", help="Hours that the saved trust may be old.", min=0.0)] = 24,
     as_json: Json = False,
 ) -> None:
     """Seal a key on a machine without a network, for keys that were validated elsewhere."""
+    if out.exists() and not force:
+        raise Refused("conflict", f"{out} is there already: choose another name, or --force")
     o.warn_of_token(revoke_token)
     home, now = prompts.home(), prompts.now()
     saved = trust.read_bytes()

@@ -100,3 +100,16 @@ def keys_revoke(
         states = orders.revoke(connection, name, prompts.now(), version, reason)
     rows = [{"version": number, "state": state} for number, state in sorted(states.items())]
     show(as_json, {"states": states}, records(rows, ["version", "state"], empty=""), "The device's log says so.")
+
+
+@app.command("minimum")
+def keys_minimum(
+    name: Name,
+    version: Annotated[int, typer.Argument(help="Versions below it refuse every operation.", min=1)],
+    as_json: Json = False,
+) -> None:
+    """Set the oldest version of a key that may be used, on the owner's signature. A later order may lower it again."""
+    with connected() as connection:
+        states = orders.set_minimum(connection, name, prompts.now(), version)
+    rows = [{"version": number, "state": state} for number, state in sorted(states.items())]
+    show(as_json, {"states": states}, records(rows, ["version", "state"], empty=""), "The device's log says so.")

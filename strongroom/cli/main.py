@@ -7,10 +7,12 @@ import typer
 from strongroom.cli import (
     access,
     callbacks,
+    data_keys,
     evidence,
     imports,
     keys,
     log,
+    making,
     officer,
     operations,
     output,
@@ -29,7 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (setup.app, imports.app, operations.app):
+keys.app.registered_commands += making.app.registered_commands
+for part in (setup.app, imports.app, operations.app, data_keys.app):
     app.registered_commands += part.registered_commands
     app.registered_groups += part.registered_groups
 app.add_typer(trust.app, name="trust")

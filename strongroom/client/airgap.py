@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from strongroom.client import receipts, trust, validators
+from strongroom.client import kept_terms, receipts, trust, validators
 from strongroom.client.connection import Connection
 from strongroom.client.dossier import Dossier, Evidence, judge
 from strongroom.client.envelopes import SealedKey, check_name, complete_terms, seal
@@ -91,6 +91,9 @@ def wrap(
     terms = complete_terms(terms, material, now)
     if receipts.kept(home, name, version if version > 1 else 0):
         raise Refused("name-taken", f"a receipt of {name!r} is kept here")
+    before = receipts.kept(home, name, version - 1) if version > 1 and not owner_consent else ""
+    if before:
+        kept_terms.check_succession(home, terms, jws.read_unverified(before, Receipt).terms_digest)
     if evidence.vendor_key.expires_at is not None and receipts.was_sealed(home, evidence.dossier.import_id):
         raise Refused("stale", f"the key in this saved trust serves once, and an envelope was made: {_SAVE_AGAIN}")
     sealed = seal(

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from strongroom.client import kept_terms
 from strongroom.client.dossier import Dossier, Evidence
 from strongroom.client.home import Home
 from strongroom.client.material import Material
@@ -106,6 +107,7 @@ def seal(
             issued_at=now,
         )
         consent = jws.sign(given, home.key("owner"))
+    kept_terms.keep(home, encoded)
     envelope = wrap(material.secret, encoded, wrapping, home.key("device"))
     sent = Sent(
         header=envelope.header,

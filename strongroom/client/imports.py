@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from strongroom.client import receipts, trust
+from strongroom.client import kept_terms, receipts, trust
 from strongroom.client.connection import Connection
 from strongroom.client.dossier import Evidence
 from strongroom.client.envelopes import SealedKey, check_name, complete_terms, seal
@@ -86,7 +86,12 @@ def prepare(
     # 1. Name and terms are sound, and the name is free, or is that of the key that gets a new version.
     check_name(name)
     terms = complete_terms(terms, material, now)
-    version = 1 + receipts.fetch(connection, name, now).receipt.version if new_version else 1
+    version = 1
+    if new_version:
+        newest = receipts.fetch(connection, name, now).receipt
+        version = 1 + newest.version
+        if not owner_consent:
+            kept_terms.check_succession(connection.home, terms, newest.terms_digest)
     _check_free(connection, name, version, now)
     # 2. Everyone who can know vouches for the keys that we encrypt to.
     evidence = evidence or trust.validate(connection, now, connection.home.partition(), route)

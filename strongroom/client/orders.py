@@ -1,4 +1,4 @@
-"""What the owner does with keys that are there: list their versions, destroy or revoke them."""
+"""What the owner does with keys that are there: list their versions, destroy or revoke them, say which are too old."""
 
 from typing import Literal
 
@@ -90,3 +90,24 @@ def _carried_out(
 
 
 _DONE = {"destroy": "destroyed", "revoke": "revoked"}
+
+
+def set_minimum(connection: Connection, key: str, now: int, version: int) -> dict[int, str]:
+    """Put the versions below `version` out of service, on the owner's signature; the state of each version.
+
+    Raises as `destroy` does.
+    """
+    home = connection.home
+    # 1. The owner orders it, of the key in the device's own receipt.
+    receipt = receipts.find(connection, key, now)
+    order = KeyOrder(
+        order="minimum-version", partition=receipt.partition, key=receipt.key_id, version=version, issued_at=now
+    )
+    token = jws.sign(order, home.key("owner"))
+    states = connection.portal.post(f"keys/{segment(receipt.key_id)}/order", {"order": token}, OrderAnswer).states
+    # 2. The device's log says that it is the order in force: the last on this key.
+    entries = log.fetch(connection, now, only=ADMIN_LANE).lanes.get(ADMIN_LANE, [])
+    minimums = [one for one in entries if (one.event, one.key) == ("key:minimum-version", receipt.key_id)]
+    if not minimums or minimums[-1].details.get("minimum") != version:
+        raise Refused("log-inconsistent", "the device's log does not show the order")
+    return states

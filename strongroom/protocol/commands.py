@@ -17,6 +17,8 @@ from strongroom.protocol.errors import CATALOGUE, Refused
 Caller = Literal["portal", "console"]
 Lane = Literal["admin", "operations"]
 T = TypeVar("T")
+MOST_RANDOM = 65_536
+"""Bytes of one `MakeRandom`."""
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -363,6 +365,19 @@ class CheckNow(Command, frozen=True, kw_only=True):
     NAME = "revocation.check-now"
     partition: str
     keys: list[str]
+
+
+class MakeRandom(Command, frozen=True, kw_only=True):
+    """Random bytes for the API client that the portal authenticated, if the access list gives it any right."""
+
+    NAME = "random"
+    partition: str
+    principal: str
+    length: int
+
+
+class MakeRandomReply(msgspec.Struct, frozen=True):
+    random: bytes
 
 
 # --- Log --------------------------------------------------------------------------------------------------------------

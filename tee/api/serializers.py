@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from strongroom.protocol.commands import MOST_RANDOM
 from strongroom.protocol.suites import SUITES
 from tee.models import EngineKey, Import, PublishedStatus
 from tee.public_keys import MEDIA_TYPES
@@ -115,6 +116,7 @@ class KeyOut(serializers.Serializer):
     key_id = serializers.CharField()
     name = serializers.CharField()
     version = serializers.IntegerField()
+    minimum_version = serializers.IntegerField(help_text="Versions below it refuse every operation.")
     key_type = serializers.CharField()
     state = serializers.CharField()
     partition = serializers.CharField(source="partition.partition_id")
@@ -161,6 +163,16 @@ class SingleUseKeyIn(serializers.Serializer):
 
 class SingleUseKeyOut(serializers.Serializer):
     endorsement = serializers.CharField()
+
+
+class RandomIn(serializers.Serializer):
+    length = serializers.IntegerField(min_value=1, max_value=MOST_RANDOM)
+    partition = serializers.CharField(max_length=64, required=False, default="", allow_blank=True)
+
+
+class RandomOut(serializers.Serializer):
+    bytes = Base64Field()
+    partition = serializers.CharField()
 
 
 class SessionOut(serializers.Serializer):

@@ -18,5 +18,6 @@ urlpatterns = [
     path("keys/<str:reference>/public-key", views.PublicKey.as_view()),
     path("keys/<str:reference>/versions", views.Versions.as_view()),
     path("keys/<str:reference>/order", views.Order.as_view()),
+    path("random", views.Random.as_view()),
     path("session", views.Session.as_view()),
 ]

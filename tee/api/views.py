@@ -1,5 +1,6 @@
 """What customers ask of the TEE through the portal, but for operations, which have a data plane of their own."""
 
+import base64
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +25,8 @@ from tee.api.serializers import (
     OrderIn,
     OrderOut,
     PublicKeyIn,
+    RandomIn,
+    RandomOut,
     ReceiptOut,
     SessionOut,
     SingleUseKeyIn,
@@ -230,14 +233,34 @@ class Order(ApiView):
 
     @extend_schema(request=OrderIn, responses=OrderOut)
     def post(self, request: Request, reference: str) -> Response:
-        """Destroy a key or a version of it, as an owner has ordered.
+        """Destroy or revoke a key or version, or set its minimum, as an owner has ordered.
 
-        `order` is the owner's signed `KeyOrder`: the device checks it. There is no way back.
+        `order` is the owner's signed `KeyOrder`: the device checks it. From destruction there is no way back.
         """
         states = services.order_key(
             tenant=self.tenant, reference=reference, actor=self.caller.user.username, **self.read(OrderIn)
         )
         return Response({"states": states})
+
+
+class Random(ApiView):
+    allowed = {"POST": CLIENT}
+
+    @extend_schema(request=RandomIn, responses=RandomOut)
+    def post(self, request: Request) -> Response:
+        """Random bytes, made in the device.
+
+        For an API client that a partition's access list gives any right; on record in that partition's log. The
+        partition may be left out where the tenant has one. They pass through the provider: make no keys of them.
+        """
+        body = self.read(RandomIn)
+        partition, found = services.make_random(
+            tenant=self.tenant,
+            partition_id=body["partition"],
+            length=body["length"],
+            client_id=self.caller.user.username,
+        )
+        return Response({"bytes": base64.b64encode(found).decode(), "partition": partition})
 
 
 class Session(ApiView):

@@ -34,7 +34,8 @@ def read_symmetric(data: bytes, key_type: KeyType | None, encoding: TextEncoding
 
 
 def _unambiguous(digits: bytes, data: bytes, key_type: KeyType | None) -> bytes:
-    if key_type is KeyType.HMAC or (key_type and len(data) == SECRET_BYTES[key_type]):
+    as_text = len(data) in _BY_LENGTH if key_type is None else len(data) == SECRET_BYTES.get(key_type)
+    if key_type is KeyType.HMAC or as_text:
         raise Refused(
             "key-unparsable",
             f"the file holds {len(digits)} hexadecimal digits; say --encoding hex if they spell the key, "

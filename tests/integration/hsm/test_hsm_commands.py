@@ -43,6 +43,7 @@ ALLOWED: list[Declared] = [
     (c.ListKeys(partition="none"), OPERATIONAL, ("portal",)),
     (c.MakeSingleUseKey(partition="none", import_id="", owner=""), OPERATIONAL, ("portal",)),
     (c.OrderKey(partition="none", order=""), OPERATIONAL, ("portal",)),
+    (c.MakeRandom(partition="none", principal="", length=1), OPERATIONAL, ("portal",)),
     (c.MakeCheckpoint(partition="none", nonce=LONG), OPERATIONAL, ("portal",)),
     (c.ReadLane(lane="admin"), OPERATIONAL, ("portal",)),
     (c.ListLanes(), OPERATIONAL, ("portal",)),
