@@ -13,6 +13,7 @@ from strongroom.cli import prompts
 from strongroom.cli.output import Json, next_step, show, warn_of_mode
 from strongroom.cli.prompts import connected
 from strongroom.cli.receipts import show_checked
+from strongroom.cli.revocation import list_kept
 from strongroom.client import imports, kept_terms, receipts, revocation
 from strongroom.client.files import write_private
 from strongroom.client.making import kept, to_be_made
@@ -79,7 +80,7 @@ def keys_make(
             owner_consent=owner_consent,
         )
         if revoke_dir:
-            revocation.list_kept(connection.home, revoke_dir, [name])
+            list_kept(connection.home, revoke_dir, [name])
     _show(as_json, made, usage)
 
 
