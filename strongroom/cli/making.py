@@ -167,4 +167,4 @@ def keys_csr(
 def _show(as_json: bool, made: imports.Imported, usages: list[Usage]) -> None:
     warn_of_mode(made.evidence.mode)
     checked = receipts.Checked(made.receipt, made.evidence.mode, compared=True)
-    show_checked(as_json, checked, f"kept in {made.path}", ("Origin", made.receipt.origin), usages=usages)
+    show_checked(as_json, checked, f"kept in {made.path}", usages=usages)

@@ -25,6 +25,11 @@ _OPTIONS = {
     Usage.DECRYPT: "--in FILE --out FILE",
     Usage.TRANSLATE: "--in FILE --out FILE --to KEY",
 }
+ORIGINS = {
+    "imported": "imported: it came in the envelope",
+    "made": "made in the device: nobody outside ever had it",
+    "kept": "the key of the version before, under other terms",
+}
 Version = Annotated[int, typer.Option(help="Which version; else the newest that is known here.", min=0)]
 
 
@@ -102,6 +107,7 @@ def receipt_rows(found: Receipt) -> list[tuple[str, Any]]:
         ("Key id", found.key_id),
         ("Partition", found.partition),
         ("Owner", found.owner),
+        ("Origin", ORIGINS[found.origin]),
         ("Device", found.device),
         ("Check value", found.check_value or "none: a key pair"),
         ("Terms digest", found.terms_digest),

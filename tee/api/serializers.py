@@ -5,6 +5,7 @@ import binascii
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from strongroom.protocol.commands import MOST_RANDOM
 from strongroom.protocol.suites import SUITES
@@ -20,6 +21,11 @@ class Base64Field(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """A blank passes CharField by before it is decoded."""
+        found = super().run_validation(data)
+        return b"" if found == "" else found
 
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
         try:
