@@ -26,6 +26,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="operations processes (one a core)")
     parser.add_argument("--portal-uid", type=int, default=os.geteuid(), help="user id that may call as the portal")
     parser.add_argument("--console-uid", type=int, default=os.geteuid(), help="user id that may use the console")
+    parser.add_argument(
+        "--private-endpoints", action="store_true", help="let customers' revocation endpoints be in private networks"
+    )
     arguments = parser.parse_args()
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -34,13 +37,15 @@ def main() -> None:
     if not _lock(state):
         parser.exit(1, f"another process serves {state}\n")
     # Sealed before any secret is read.
-    seal_process(writable=[state, arguments.socket.resolve().parent, Path("/dev/null"), Path("/dev/urandom")])
+    own = [state, arguments.socket.resolve().parent, Path("/dev/null"), Path("/dev/urandom")]
+    seal_process(writable=own, outward=True)
     try:
         device = open_device(state)
     except Refused as error:
         parser.exit(1, f"The device does not start: {error.detail or error.problem.sentence}\n")
     except sqlite3.Error as error:
         parser.exit(1, f"The device does not start: {state / 'store.db'} cannot be used ({error}).\n")
+    device.endpoints_may_be_private = arguments.private_endpoints
     if device.mode == "development":
         if device.certificate is not None and os.environ.get("STRONGROOM_ENV") == "production":
             parser.exit(1, "STRONGROOM_ENV is production: a development device is refused\n")

@@ -4,19 +4,21 @@ blank → manufactured (identity, certificate) → sealed ⇄ operational. A sta
 """
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hsm import records as r
+from hsm.clock import Clock
 from hsm.keytree import KeyTree
 from hsm.measurement import measure
 from hsm.records import Records
 from hsm.shared import Generations, Sessions
+from hsm.standings import Standings
 from hsm.store import Store
 from strongroom.protocol import certificates, jws
 from strongroom.protocol.certificates import Mode
@@ -24,6 +26,9 @@ from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.statements import DeviceState, Endorsement
+
+if TYPE_CHECKING:
+    from hsm.revocator import Stands
 
 
 @dataclass
@@ -45,6 +50,8 @@ class Device:
     sessions: Sessions
     boot_epoch: int
     measurement: str
+    clock: Clock
+    standings: Standings = field(default_factory=Standings)
     identity: Ed25519PrivateKey | None = None
     certificate: x509.Certificate | None = None
     root: x509.Certificate | None = None
@@ -57,6 +64,9 @@ class Device:
     worker_heads: Callable[[str], dict[str, tuple[int, bytes]]] = lambda _partition: {}
     on_gap: Callable[[str, int], None] = lambda _lane, _gap: None
     worker_pids: Callable[[], list[int]] = list
+    drop_key: Callable[[str], None] = lambda _path: None
+    ask_revocator: Callable[[list[str]], dict[str, "Stands"]] = lambda _paths: {}
+    endpoints_may_be_private: bool = False
 
     @property
     def state(self) -> DeviceState:
@@ -75,8 +85,19 @@ class Device:
     def device_id(self) -> str:
         return "" if self.identity is None else certificates.device_id(self.identity.public_key())
 
+    @property
+    def private_endpoints(self) -> bool:
+        """Whether calls may go to addresses that are not public: on a development device, or as it was started."""
+        return self.endpoints_may_be_private or self.mode == "development"
+
     def now(self) -> int:
-        return int(time.time())
+        """Unix seconds, never fewer than before."""
+        return self.clock.now()
+
+    def keep_clock(self) -> None:
+        """Put the time on record, so that it does not run backwards over a restart."""
+        with self.records.transaction() as changes:
+            changes.put("device/clock", r.ClockMark(self.now()))
 
     def sign(self, statement: jws.Statement) -> str:
         """`statement` signed by the identity key, with the device's certificate."""
@@ -103,7 +124,9 @@ class Device:
 
     def unlocked_records(self, world_key: bytes) -> Records:
         """The records as they can be opened with the world key."""
-        return Records(self.records.store, KeyTree(self.device_secret(), world_key), self.generations)
+        return Records(
+            self.records.store, KeyTree(self.device_secret(), world_key), self.generations, self.standings.changed
+        )
 
     def unlock(self, records: Records) -> None:
         """Become operational: from here on world records can be opened."""
@@ -129,7 +152,8 @@ def open_device(folder: Path) -> Device:
     with records.transaction() as changes:
         changes.put("device/boot", r.Boot(boot.epoch + 1))
     records.store.forget_history()  # a kill may have come between a destruction and this
-    device = Device(folder, records, generations, Sessions(), boot.epoch + 1, measure())
+    clock = Clock((records.get("device/clock", r.ClockMark) or r.ClockMark(0)).mark)
+    device = Device(folder, records, generations, Sessions(), boot.epoch + 1, measure(), clock)
     if (identity := records.get("device/identity", r.Identity)) is not None:
         device.identity = Ed25519PrivateKey.from_private_bytes(identity.private_key)
     if (certificate := records.get("device/certificate", r.Certificate)) is not None:

@@ -10,6 +10,7 @@ from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.making import make_material
 from hsm.records import log_head_path
+from hsm.revocation_bounds import check_revocation_here
 from hsm.wrapping_keys import open_vendor_layer, strip_with_own_key
 from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
@@ -60,7 +61,7 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
         envelope = strip_with_own_key(device, envelope, header)
     material, terms_bytes = open_vendor_layer(device, envelope, header)
     # 6. The terms are ones that this device enforces, and not looser than before unless the owner consents.
-    terms = _read_sealed_terms(terms_bytes)
+    terms = _read_sealed_terms(device, terms_bytes)
     consent = _check_succession(terms, before, header, partition, command.consent) if before else ""
     # 7. The key (which may be made now) is what the terms say and works, and its certificates are its own.
     material = _material(header, terms, material, before)
@@ -153,12 +154,11 @@ def _material(header: ImportHeader, terms: Terms, imported: bytes, before: _Befo
     return before.stored.material
 
 
-def _read_sealed_terms(terms: bytes) -> Terms:
+def _read_sealed_terms(device: Device, terms: bytes) -> Terms:
     """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms."""
     try:
         read = read_terms(terms)
-        if read.revocation is not None or read.certificate_status is not None:
-            raise Refused("terms-refused", "not enforced by this device")
+        check_revocation_here(device, read)
         return read
     except Refused as error:
         raise Refused(error.code) from None

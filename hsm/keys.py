@@ -34,7 +34,7 @@ def list_keys(device: Device, command: commands.ListKeys) -> commands.ListKeysRe
     for path in [one for one in device.records.store.paths(folder) if one >= folder + after]:
         key = path.removeprefix(folder)
         named = device.records.need(path, r.NamedKey)
-        for stored in _versions(device, path):
+        for stored in versions_of(device, path):
             if key == after and stored.version <= after_version:
                 continue
             if size >= LISTED_BYTES:
@@ -66,13 +66,13 @@ def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyRe
         _destroy(device, command, order)
     # 3. How the versions stand now.
     named = device.records.need(path, r.NamedKey)
-    return commands.OrderKeyReply({one.version: _state(device, one, named) for one in _versions(device, path)})
+    return commands.OrderKeyReply({one.version: _state(device, one, named) for one in versions_of(device, path)})
 
 
 def _destroy(device: Device, command: commands.OrderKey, order: KeyOrder) -> None:
     """The material goes, the receipt stays as the tombstone; once is enough."""
     path = f"partitions/{command.partition}/keys/{order.key}"
-    ordered = [one for one in _versions(device, path) if order.version in (0, one.version)]
+    ordered = [one for one in versions_of(device, path) if order.version in (0, one.version)]
     if not ordered:
         raise Refused("not-found", "the key has no such version")
     due = [one for one in ordered if not one.destroyed]
@@ -121,12 +121,12 @@ def destroy(device: Device, changes: r.Changes, path: str, due: list[r.StoredKey
     """Take the material of these versions of the key at `path` away, for good."""
     for one in due:
         changes.put(f"{path}/{one.version}", r.replaced(one, material=b"", destroyed=True, revoked=revoked))
-    if all(one.destroyed for one in _versions(device, path)):
+    if all(one.destroyed for one in versions_of(device, path)):
         changes.put(path, r.replaced(device.records.need(path, r.NamedKey), destroyed=True))
     changes.erases = True
 
 
-def _versions(device: Device, path: str) -> list[r.StoredKey]:
+def versions_of(device: Device, path: str) -> list[r.StoredKey]:
     """Every version of the key, the oldest first."""
     kept = [device.records.need(version, r.StoredKey) for version in device.records.store.paths(path + "/")]
     return sorted(kept, key=lambda one: one.version)

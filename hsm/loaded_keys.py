@@ -8,24 +8,27 @@ from hsm.access import Access
 from hsm.material import Key, load
 from hsm.mechanisms import Prepared, prepare
 from hsm.records import Records
+from hsm.standings import Standing, Standings
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import Mechanism, Usage
-from strongroom.protocol.terms import Terms, read_terms
+from strongroom.protocol.terms import Terms, is_watched, read_terms
 
 T = TypeVar("T")
 MOST_PREPARED = 32
 
 
 class LoadedKey:
-    """A version of a key ready for use, with its terms."""
+    """A version of a key ready for use, with its terms and its standing."""
 
-    def __init__(self, key_id: str, stored: r.StoredKey) -> None:
+    def __init__(self, key_id: str, stored: r.StoredKey, standing: Standing) -> None:
         self.key_id = key_id
         self.name = stored.name
         self.version = stored.version
         self.terms: Terms = read_terms(stored.terms)
         self.destroyed = stored.destroyed
+        # None: nobody has to be asked whether it may be used.
+        self.standing = standing if is_watched(self.terms) else None
         self.key: Key | None = None if stored.destroyed else load(self.terms, stored.material, checked=True)
         self.encryptions_left = 0
         self._prepared: dict[tuple[Usage, str, bool, str, str, int, int, bool], Prepared] = {}
@@ -74,12 +77,16 @@ class Cache(Generic[T]):
             self._values.popitem(last=False)
         return value
 
+    def drop(self, path: str) -> None:
+        self._values.pop(path, None)
+
 
 class LoadedKeys:
     """The look-ups of the operations' path."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, standings: Standings) -> None:
         self._records = records
+        self._standings = standings
         self._keys: Cache[LoadedKey] = Cache(records, 10_000)
         self._named: Cache[r.NamedKey] = Cache(records, 10_000)
         self._access: Cache[Access] = Cache(records, 1_000)
@@ -107,8 +114,13 @@ class LoadedKeys:
         found = self._keys.get(path)
         if found is None:
             generation = self._records.generations.of(path)
-            found = self._keys.put(path, generation, LoadedKey(key_id, self._records.need(path, r.StoredKey)))
+            stored = self._records.need(path, r.StoredKey)
+            found = self._keys.put(path, generation, LoadedKey(key_id, stored, self._standings.of(path)))
         return found
+
+    def drop(self, path: str) -> None:
+        """Let go of a version that is gone."""
+        self._keys.drop(path)
 
     def newest_active(self, partition: str, key_id: str, now: int) -> int:
         """The newest version that may be used now, or 0: among the hundred newest."""

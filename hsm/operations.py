@@ -1,10 +1,10 @@
 """An operation, from request to answer: the worker's main path. Every refusal inside a partition is on record too."""
 
-import time
 from dataclasses import dataclass
 
 from hsm import records as r
 from hsm.access import Access
+from hsm.clock import Clock
 from hsm.faults import log_fault
 from hsm.lanes import Lane
 from hsm.loaded_keys import LoadedKey, LoadedKeys
@@ -47,17 +47,28 @@ class Asked:
 class Operator:
     """Carries operations out in one worker process."""
 
-    def __init__(self, *, records: Records, sessions: Sessions, lane: Lane, device: str, epoch: int) -> None:
+    def __init__(
+        self,
+        *,
+        records: Records,
+        loaded: LoadedKeys,
+        sessions: Sessions,
+        lane: Lane,
+        clock: Clock,
+        device: str,
+        epoch: int,
+    ) -> None:
         self._records = records
+        self._clock = clock
         self._sessions = sessions
         self._lane = lane
         self._device = device
         self._epoch = epoch
-        self._loaded = LoadedKeys(records)
+        self._loaded = loaded
 
     def operate(self, request: OperationRequest) -> OperationReply:
         """Answer one request; the record of it is written before the answer is returned."""
-        now = int(time.time())
+        now = self._clock.now()
         try:
             # 1. The device can keep its log, the partition exists, and what is asked has a bearable shape.
             self._lane.check_writable()
@@ -114,7 +125,7 @@ class Operator:
         asked.mechanism = asked.mechanism or _default(key, operation)
         _check_terms(key, operation, asked.mechanism)
         # 5. The operation itself, on the one payload or on each item.
-        run = self._prepare(request, access, key, asked)
+        run = _while_in_force(self._prepare(request, access, key, asked), key, asked.target)
         aad = from_b64u(asked.parameters.aad)
         result = b""
         results: list[bytes] = []
@@ -223,6 +234,25 @@ class Operator:
             digest=digest(request.instruction.encode()) if request.instruction else "",
             details=details,
         )
+
+
+def _while_in_force(run: Prepared, key: LoadedKey, target: LoadedKey | None) -> Prepared:
+    """`run`, which looks before each item whether the keys may still be used, where somebody is asked about them.
+
+    Raises `Refused("key-suspended")` where they may not be used now.
+    """
+    standings = [one.standing for one in (key, target) if one is not None and one.standing is not None]
+    for standing in standings:
+        standing.check()
+    if not standings:
+        return run
+
+    def checked(payload: bytes, signature: bytes, aad: bytes) -> bytes:
+        for standing in standings:
+            standing.check()
+        return run(payload, signature, aad)
+
+    return checked
 
 
 def _run_batch(

@@ -3,7 +3,7 @@
 `RECORDS` in the comments beside each struct are their paths.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -33,6 +33,12 @@ class Certificate(msgspec.Struct, frozen=True):  # device/certificate
 
 class Boot(msgspec.Struct, frozen=True):  # device/boot
     epoch: int
+
+
+class ClockMark(msgspec.Struct, frozen=True):  # device/clock
+    """The highest wall time that the device knows of, in unix seconds."""
+
+    mark: int
 
 
 class Unsealing(msgspec.Struct, frozen=True):  # device/unsealing
@@ -151,10 +157,18 @@ class Head(msgspec.Struct, frozen=True):  # world/log-head, partitions/ID/log-he
 class Records:
     """Reads and writes of typed records; one of these for each process."""
 
-    def __init__(self, store: Store, keys: KeyTree, generations: Generations) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: KeyTree,
+        generations: Generations,
+        announce: Callable[[str], None] = lambda _path: None,
+    ) -> None:
+        """`announce` is told the path of each version of a key that was written."""
         self.store = store
         self.keys = keys
         self.generations = generations
+        self._announce = announce
 
     def get(self, path: str, type_: type[T]) -> T | None:
         sealed = self.store.read(path)
@@ -180,6 +194,8 @@ class Records:
             yield changes
         for path in changes.paths:
             self.generations.moved(path)
+        for path in changes.versions:
+            self._announce(path)
         if changes.erases:
             self.store.forget_history()
 
@@ -190,11 +206,14 @@ class Changes:
     def __init__(self, records: Records) -> None:
         self._records = records
         self.paths: list[str] = []
+        self.versions: list[str] = []
         self.erases = False
 
     def put(self, path: str, value: msgspec.Struct) -> None:
         self._records.store.write(path, self._records.keys.seal(path, msgspec.msgpack.encode(value)))
         self.paths.append(path)
+        if isinstance(value, StoredKey):
+            self.versions.append(path)
 
     def delete(self, path: str) -> None:
         self._records.store.delete(path)
@@ -209,6 +228,7 @@ class Changes:
             Entry(partition=partition, lane=ADMIN_LANE, n=head.count + 1, epoch=epoch, time=time, event=event, **fields)
         )
         self._records.store.append(partition, head.count + 1, entry)
+        self.put("device/clock", ClockMark(time))
         self.put(head_path, replaced(head, count=head.count + 1, head=next_head(head.head, entry)))
         return head.count + 1
 

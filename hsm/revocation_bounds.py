@@ -7,7 +7,8 @@ from hsm import records as r
 from hsm.device import Device
 from strongroom.protocol.admin_actions import SetRevocationBounds
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.revocation import LONGEST, SHORTEST
+from strongroom.protocol.revocation import LONGEST, SHORTEST, check_address_literal, check_bounds
+from strongroom.protocol.terms import Terms
 
 DEVELOPMENT_SHORTEST = 1
 
@@ -18,6 +19,17 @@ def bounds_in_force(device: Device) -> tuple[int, int]:
     if kept is not None:
         return kept.shortest, kept.longest
     return DEVELOPMENT_SHORTEST if device.mode == "development" else SHORTEST, LONGEST
+
+
+def check_revocation_here(device: Device, terms: Terms) -> None:
+    """Raise `Refused("terms-refused")` where this device would not ask as these terms say."""
+    if terms.revocation is not None:
+        check_bounds(terms.revocation, *bounds_in_force(device))
+        if not device.private_endpoints:
+            check_address_literal(terms.revocation.url)
+    age = terms.certificate_status.every if terms.certificate_status is not None else 0
+    if age and not bounds_in_force(device)[0] <= age <= bounds_in_force(device)[1]:
+        raise Refused("terms-refused", "the age of a certificate's status is not within the device's bounds")
 
 
 def set_bounds(changes: r.Changes, body: SetRevocationBounds) -> str:

@@ -5,6 +5,7 @@ import selectors
 import signal
 import socket
 import struct
+import time
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from hsm import (  # noqa: F401  (they declare handlers)
 from hsm.device import Device
 from hsm.dispatch import dispatch, handles
 from hsm.log import log_recovery
+from hsm.revocation import RevocatorProcess
 from hsm.workers import Worker, Workers
 from strongroom.protocol import commands
 from strongroom.protocol.commands import Caller, Hello, Reply, refusal
@@ -33,6 +35,8 @@ from strongroom.protocol.operations import OperationReply
 _PEERCRED = struct.Struct("3i")
 SEND_TIMEOUT = 3.0
 MAX_CALLERS = 256
+TICK_SECONDS = 1.0
+CLOCK_SECONDS = 60.0
 logger = logging.getLogger("hsm")
 
 
@@ -66,9 +70,13 @@ class Server:
         path.chmod(0o666 if len(set().union(*allowed.values())) > 1 else 0o600)
         self._listener.listen(128)
         self._path = path
+        self._clock_kept = time.monotonic()
         self.workers = Workers(device, workers, self._close_in_child)
         device.worker_pids = lambda: [one.pid for one in self.workers.all.values()]
         device.worker_heads = self.workers.heads
+        device.drop_key = self.workers.drop_key
+        self.revocator = RevocatorProcess(device, self._close_in_revocator)
+        device.ask_revocator = self.revocator.status
         device.on_gap = lambda lane, gap: log_recovery(device, lane, gap)
 
     def run(self) -> None:
@@ -82,17 +90,35 @@ class Server:
         self._selector.register(self._listener, selectors.EVENT_READ, self._listener)
         logger.info("%s device, %s, serving %s", self._device.mode, self._device.state, self._path)
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(TICK_SECONDS):
                 if key.data is None:
+                    self.revocator.bury()
                     self.workers.stop()
                     self._path.unlink(missing_ok=True)
                     return
                 if isinstance(key.data, Worker):
                     self._restart(key.data)
+                elif key.data is self.revocator:
+                    if not self.revocator.serve():
+                        self._selector.unregister(key.fileobj)
+                        self.revocator.bury()
                 elif isinstance(key.data, CallerConnection):
                     self._serve(key.data)
                 else:
                     self._accept()
+            self._tick()
+
+    def _tick(self) -> None:
+        """What is due by itself: a revocator where there is none, and each minute the time on record."""
+        control = self.revocator.start()
+        if control is not None:
+            self._selector.register(control, selectors.EVENT_READ, self.revocator)
+        if time.monotonic() > self._clock_kept + CLOCK_SECONDS:
+            self._clock_kept = time.monotonic()
+            try:
+                self._device.keep_clock()
+            except Refused as error:
+                logger.error("the time cannot be put on record: %s", error.code)
 
     def _accept(self) -> None:
         sock, _ = self._listener.accept()
@@ -180,7 +206,14 @@ class Server:
             self._selector.unregister(caller.sock)
         caller.sock.close()
 
+    def _close_in_revocator(self) -> None:
+        for worker in self.workers.all.values():
+            worker.control.close()
+        self._close_in_child()
+
     def _close_in_child(self) -> None:
+        if self.revocator.control is not None:
+            self.revocator.control.close()
         self._selector.close()
         self._listener.close()
         for caller in self._callers:

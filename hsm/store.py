@@ -94,6 +94,13 @@ class Store:
         )
         return [row[0] for row in rows]
 
+    def paths_like(self, pattern: str, after: str, limit: int) -> list[str]:
+        """Up to `limit` paths after `after` that fit a GLOB pattern, in order."""
+        rows = self._db.execute(
+            "SELECT path FROM record WHERE path > ? AND path GLOB ? ORDER BY path LIMIT ?", (after, pattern, limit)
+        )
+        return [row[0] for row in rows]
+
     def write(self, path: str, sealed: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (path, sealed))
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import msgspec
 
+from hsm.clock import Clock
 from hsm.keytree import KeyTree
 from hsm.lanes import Lane
+from hsm.loaded_keys import LoadedKeys
 from hsm.operations import Operator
 from hsm.records import Records
-from hsm.sandbox import follow_parent, lock_memory
+from hsm.sandbox import follow_parent, forbid_network, lock_memory
 from hsm.shared import Generations, Sessions
+from hsm.standings import Standings
 from hsm.store import Store
 from strongroom.protocol.commands import refusal
 from strongroom.protocol.errors import Refused
@@ -31,6 +34,12 @@ class GiveHeads(msgspec.Struct, frozen=True, tag="heads"):
 
     partition: str
     question: int
+
+
+class DropKey(msgspec.Struct, frozen=True, tag="drop"):
+    """The parent says that a version of a key is gone: what is held of it is let go at once."""
+
+    path: str
 
 
 class TakeConnection(msgspec.Struct, frozen=True, tag="connection"):
@@ -51,7 +60,7 @@ class Heads(msgspec.Struct, frozen=True, tag="heads-are"):
     head: bytes
 
 
-control_decoder = msgspec.msgpack.Decoder(GiveHeads | TakeConnection | Opened | Heads)
+control_decoder = msgspec.msgpack.Decoder(GiveHeads | DropKey | TakeConnection | Opened | Heads)
 
 
 class Connection:
@@ -71,31 +80,37 @@ def run_worker(
     keys: KeyTree,
     generations: Generations,
     sessions: Sessions,
+    standings: Standings,
+    clock: Clock,
     device: str,
     epoch: int,
 ) -> None:
     """Serve until the control socket closes. Runs in a fork; the store is opened anew."""
     follow_parent(parent)
     lock_memory()
+    forbid_network()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     records = Records(Store(folder / "store.db"), keys, generations)
     lane = Lane(folder / "lanes", lane_name, keys.lane_key())
-    operator = Operator(records=records, sessions=sessions, lane=lane, device=device, epoch=epoch)
+    loaded = LoadedKeys(records, standings)
+    operator = Operator(
+        records=records, loaded=loaded, sessions=sessions, lane=lane, clock=clock, device=device, epoch=epoch
+    )
     control.sendall(_encode(Opened(lane.gap)))
     selector = selectors.EpollSelector()
     selector.register(control, selectors.EVENT_READ, None)
     while True:
         for key, _ in selector.select():
             if key.data is None:
-                if not _serve_control(control, selector, lane):
+                if not _serve_control(control, selector, lane, loaded):
                     os._exit(0)
             elif not _serve_connection(key.data, operator):
                 selector.unregister(key.data.sock)
                 key.data.sock.close()
 
 
-def _serve_control(control: socket.socket, selector: selectors.BaseSelector, lane: Lane) -> bool:
+def _serve_control(control: socket.socket, selector: selectors.BaseSelector, lane: Lane, loaded: LoadedKeys) -> bool:
     message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
     if not message:
         return False
@@ -106,6 +121,8 @@ def _serve_control(control: socket.socket, selector: selectors.BaseSelector, lan
         connection = Connection(socket.socket(fileno=descriptors[0]))
         connection.sock.settimeout(SEND_TIMEOUT)
         selector.register(connection.sock, selectors.EVENT_READ, connection)
+    elif isinstance(command, DropKey):
+        loaded.drop(command.path)
     elif isinstance(command, GiveHeads):
         control.sendall(_encode(Heads(command.question, *lane.heads.get(command.partition, (0, GENESIS)))))
     return True

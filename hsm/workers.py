@@ -5,13 +5,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
 from hsm.device import Device
 from hsm.faults import log_fault
-from hsm.worker import GiveHeads, Heads, Opened, TakeConnection, control_decoder, run_worker
+from hsm.worker import DropKey, GiveHeads, Heads, Opened, TakeConnection, control_decoder, run_worker
 from strongroom.protocol.errors import Refused
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,6 +49,12 @@ class Workers:
         socket.send_fds(worker.control, [_encode(TakeConnection())], [connection.fileno()])
         worker.connections += 1
         connection.close()
+
+    def drop_key(self, path: str) -> None:
+        """Have every worker let go of what it holds of a version. One that cannot be told is about to die."""
+        for worker in self.all.values():
+            with suppress(OSError):
+                worker.control.sendall(_encode(DropKey(path)))
 
     def heads(self, partition: str) -> dict[str, tuple[int, bytes]]:
         """Count and head of the partition's chain in each lane, as the workers have them at this moment."""
@@ -121,6 +128,8 @@ class Workers:
                 keys=device.records.keys,
                 generations=device.generations,
                 sessions=device.sessions,
+                standings=device.standings,
+                clock=device.clock,
                 device=device.device_id,
                 epoch=device.boot_epoch,
             )

@@ -60,17 +60,17 @@ def asked_of(stated: CertificateStatus | None, certificates: list[str]) -> Asked
     """What these terms have the device ask: nothing where there is no certificate, no address, or `none`.
 
     `certificates` are the terms' (DER in base64url), the key's own first, then its issuer's.
-    Raises `Refused("terms-refused")` where it would have to be asked and cannot.
+    Raises `Refused`: `terms-refused` where it would have to be asked and cannot, `certificate-mismatch`.
     """
     if stated is not None and stated.method != "none" and not certificates:
         raise Refused("terms-refused", "the status of a certificate is asked for, and there is none")
     if not certificates or (stated is not None and stated.method == "none"):
         return None
     try:
-        chain = [x509.load_der_x509_certificate(from_b64u(one, "terms-refused")) for one in certificates[:2]]
+        chain = [x509.load_der_x509_certificate(from_b64u(one, "certificate-mismatch")) for one in certificates[:2]]
         method, url = _own_address(chain[0], stated.method if stated else "")
     except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
-        raise Refused("terms-refused", "the certificate cannot be read") from None
+        raise Refused("certificate-mismatch", "the certificate cannot be read") from None
     if stated is not None and stated.method != "none":
         method, url = stated.method, stated.url or url
         if not url:

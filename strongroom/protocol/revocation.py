@@ -5,13 +5,16 @@ and their contradictions, the request, and what makes an answer valid.
 """
 
 import re
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, canonical_json, digest, from_b64u, read_json
@@ -157,6 +160,40 @@ def pinned_certificates(revocation: Revocation) -> list[x509.Certificate]:
         return [x509.load_der_x509_certificate(from_b64u(one, "terms-refused")) for one in revocation.certificates]
     except (ValueError, TypeError, x509.InvalidVersion):
         raise Refused("terms-refused", "a pinned certificate cannot be read") from None
+
+
+def check_server_certificate(der: bytes, revocation: Revocation, now: int) -> None:
+    """Raise `Refused("certificate-invalid")` unless the server that showed this certificate is a pinned one.
+
+    That it has the certificate's key, is for the host and was issued by who it names is TLS's own check.
+    """
+    try:
+        shown = x509.load_der_x509_certificate(der)
+        spki = shown.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise Refused("certificate-invalid", "the server's certificate cannot be read") from None
+    if not _in_force(shown, now):
+        raise Refused("certificate-invalid", "the server's certificate has expired or is not valid yet")
+    if revocation.public_keys:
+        if digest(spki) not in revocation.public_keys:
+            raise Refused("certificate-invalid", "the server's key is not a pinned one")
+        return
+    for pin in pinned_certificates(revocation):
+        if _in_force(pin, now) and (pin == shown or _issued(shown, pin)):
+            return
+    raise Refused("certificate-invalid", "the server's certificate is not pinned, nor issued by one that is in force")
+
+
+def _in_force(certificate: x509.Certificate, now: int) -> bool:
+    return certificate.not_valid_before_utc <= datetime.fromtimestamp(now, UTC) <= certificate.not_valid_after_utc
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def answer_key(revocation: Revocation) -> Ed25519PublicKey | None:

@@ -106,6 +106,12 @@ def _check_who_may_revoke(terms: Terms) -> None:
     certificate_status.asked_of(terms.certificate_status, terms.certificates)
 
 
+def is_watched(terms: Terms) -> bool:
+    """Whether somebody has to be asked if the key may be used."""
+    asked = certificate_status.asked_of(terms.certificate_status, terms.certificates)
+    return terms.revocation is not None or asked is not None
+
+
 def check_not_looser(new: Terms, old: Terms) -> None:
     """Raise `Refused("terms-looser")` where `new` permits anything that `old` does not, or is for another key type.
 

@@ -142,7 +142,11 @@ class SealedDevice:
 
     def turn_clock(self, seconds: int, folder: Path) -> None:
         """From the next start the device's wall clock is ahead. `folder` is where that is arranged."""
-        shifted = f"import time\nactual = time.time\ntime.time = lambda: actual() + {seconds}\n"
+        shifted = (
+            "import time\nactual, actual_ns = time.time, time.time_ns\n"
+            f"time.time = lambda: actual() + {seconds}\n"
+            f"time.time_ns = lambda: actual_ns() + {seconds} * 1_000_000_000\n"
+        )
         (folder / "sitecustomize.py").write_text(shifted)
         self.popen = {"env": {**os.environ, "PYTHONPATH": str(folder)}}
 

@@ -47,6 +47,8 @@ ALLOWED: list[Declared] = [
     (c.MakeCheckpoint(partition="none", nonce=LONG), OPERATIONAL, ("portal",)),
     (c.ReadLane(lane="admin"), OPERATIONAL, ("portal",)),
     (c.ListLanes(), OPERATIONAL, ("portal",)),
+    (c.RevocationStatus(partition="none", key="none"), OPERATIONAL, ("portal",)),
+    (c.CheckNow(partition="none", keys=["none"]), OPERATIONAL, ("portal",)),
     (c.SessionRequest(), OPERATIONAL, ("portal",)),
 ]
 

@@ -8,11 +8,14 @@ import pytest
 
 from hsm import loaded_keys, operations
 from hsm import records as r
+from hsm.clock import Clock
 from hsm.keytree import KeyTree
 from hsm.lanes import Lane
+from hsm.loaded_keys import LoadedKeys
 from hsm.operations import Operator
 from hsm.records import Records
 from hsm.shared import Generations, Sessions
+from hsm.standings import Standings
 from hsm.store import Store
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal
@@ -46,9 +49,12 @@ def make_worker(tmp_path: Path) -> Callable[[str], Operator]:
             changes.put(f"partitions/pt_1/keys/{key}/1", stored)
 
     def make(lane: str) -> Operator:
+        records = Records(Store(tmp_path / "store.db"), tree, generations)
         return Operator(
-            records=Records(Store(tmp_path / "store.db"), tree, generations),
+            records=records,
+            loaded=LoadedKeys(records, Standings()),
             sessions=sessions,
+            clock=Clock(),
             lane=Lane(tmp_path / "lanes", lane, tree.lane_key()),
             device="dev_1",
             epoch=1,

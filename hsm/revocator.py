@@ -1,0 +1,394 @@
+"""The revocator: a forked process that asks customers' endpoints and certificates' issuers, and writes what holds.
+
+It alone writes the standings. What is for ever (a revocation) and what is on record (suspended, resumed) is done by
+the parent, the one administrative writer, whom it tells. Calls run in threads; everything that they find is applied
+here, in one thread.
+"""
+
+import os
+import queue
+import selectors
+import signal
+import socket
+from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from hsm import records as r
+from hsm import standings as st
+from hsm.clock import NANO, age_ns
+from hsm.faults import log_fault
+from hsm.keytree import KeyTree
+from hsm.records import Records
+from hsm.revocation_pages import Page, Pages, Watch, Watched
+from hsm.revocation_sources import Outcome, Source, Subject, Surroundings, sources_of
+from hsm.sandbox import follow_parent, lock_memory
+from hsm.shared import Generations
+from hsm.standings import Standings
+from hsm.store import Store
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.revocation import receipt_digest
+from strongroom.protocol.terms import read_terms
+
+THREADS = 64
+MOST_CALLS = 4
+"""Calls under way at once for one partition: its slow endpoint holds no more threads than these."""
+SCANNED = 500
+TOLD_AGAIN = 10 * NANO
+MOST_TOLD = 200
+_KEYS = "partitions/*/keys/*/*"
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class GiveStatus(msgspec.Struct, frozen=True, tag="status"):
+    """The parent asks how these versions stand."""
+
+    question: int
+    paths: list[str]
+
+
+class Stands(msgspec.Struct, frozen=True):
+    """How one version stands; as `commands.VersionStatus`."""
+
+    good: bool
+    last_check: int | None
+    next_check: int | None
+    answer: str
+    why: str
+    checks: int
+    seconds: float
+
+
+class StatusIs(msgspec.Struct, frozen=True, tag="status-is"):
+    """Answer to `GiveStatus`: without those that are not watched (yet)."""
+
+    question: int
+    versions: dict[str, Stands]
+
+
+class Revoke(msgspec.Struct, frozen=True, tag="revoke"):
+    """An authentic answer, with this digest, says of versions of one partition (path to reason) that they are revoked.
+
+    It is told again until their records say so too.
+    """
+
+    partition: str
+    source: str
+    answer: str
+    versions: dict[str, str]
+
+
+class Changed(msgspec.Struct, frozen=True, tag="changed"):
+    """Versions (paths) of one partition that came to be suspended, or resumed."""
+
+    partition: str
+    event: str
+    paths: list[str]
+    why: str
+
+
+decoder = msgspec.msgpack.Decoder(GiveStatus | StatusIs | Revoke | Changed)
+
+
+class Revoked(NamedTuple):
+    """What was told of a revoked version, and when."""
+
+    source: str
+    answer: str
+    reason: str
+    told_at: int
+
+
+class Ended(NamedTuple):
+    """A call that has ended: without outcomes it failed."""
+
+    page: Page
+    watches: list[Watch]
+    outcomes: list[Outcome | None] | None
+    failure: str
+
+
+def run_revocator(
+    *,
+    parent: int,
+    control: socket.socket,
+    folder: Path,
+    keys: KeyTree,
+    generations: Generations,
+    standings: Standings,
+    around: Surroundings,
+) -> None:
+    """Serve until the control socket closes. Runs in a fork; the store is opened anew."""
+    follow_parent(parent)
+    lock_memory()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["RES_OPTIONS"] = "timeout:1 attempts:2"  # a resolver that does not answer must not hold threads for long
+    records = Records(Store(folder / "store.db"), keys, generations)
+    Revocator(records, standings, around, control).run()
+
+
+class Revocator:
+    """The process's one main thread."""
+
+    def __init__(self, records: Records, standings: Standings, around: Surroundings, control: socket.socket) -> None:
+        self._records = records
+        self._standings = standings
+        self._around = around
+        self._control = control
+        self._pages = Pages()
+        self._watched: dict[str, Watched] = {}
+        self._revoked: dict[str, Revoked] = {}
+        self._outbox: deque[bytes] = deque()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._calls: defaultdict[str, int] = defaultdict(int)
+        self._waiting: defaultdict[str, deque[Page]] = defaultdict(deque)
+        self._told = b""
+        self._scan_after: str | None = ""
+
+    def run(self) -> None:
+        selector = selectors.EpollSelector()
+        for source in (self._control, self._standings.pipe, self._wake):
+            selector.register(source, selectors.EVENT_READ, source)
+        while True:
+            for key, _ in selector.select(self._patience()):
+                if key.data is self._control:
+                    self._answer_parent()
+                elif key.data == self._wake:
+                    os.eventfd_read(self._wake)
+                else:
+                    self._hear()
+            self._scan()
+            self._apply_ended()
+            self._tell_again()
+            self._flush()
+            while (page := self._pages.take(age_ns())) is not None:
+                self._start(page)
+
+    def _patience(self) -> float:
+        """Seconds until something is due; not more than one, as the age runs on while the machine sleeps."""
+        if self._scan_after is not None:
+            return 0
+        if self._outbox:
+            return 0.02
+        due = self._pages.next_due()
+        return 1.0 if due is None else max(0.0, min(1.0, (due - age_ns()) / NANO))
+
+    # --- which versions there are ---
+
+    def _scan(self) -> None:
+        """Learn of versions from the store, some at a time: at the start, and when not everything could be told."""
+        if self._standings.overflowed():
+            self._scan_after = self._scan_after or ""
+        if self._scan_after is None:
+            return
+        paths = self._records.store.paths_like(_KEYS, self._scan_after, SCANNED)
+        for path in paths:
+            self._learn(path)
+        self._scan_after = paths[-1] if paths else None
+
+    def _hear(self) -> None:
+        try:
+            data = os.read(self._standings.pipe, 65_536)
+        except BlockingIOError:
+            return
+        *lines, self._told = (self._told + data).split(b"\n")
+        for line in dict.fromkeys(lines):
+            kind, path = line[:1], line[1:].decode()
+            watched = self._watched.get(path)
+            if kind == b"=" or watched is None:
+                self._learn(path)
+            else:
+                for watch in watched.watches:
+                    self._pages.hurry(watch.page, age_ns())
+
+    def _learn(self, path: str) -> None:
+        """Watch a version, or no longer where its record says that it is gone."""
+        try:
+            stored = self._records.get(path, r.StoredKey)
+            sources: list[Source] = []
+            if stored is not None and not stored.destroyed:
+                sources = sources_of(read_terms(stored.terms), _partition(path), self._around)
+            if stored is not None and sources and path not in self._watched:
+                self._watch(path, stored, sources)
+            elif not sources:
+                self._forget(path)
+        except Refused:
+            log_fault("a key to be watched")
+
+    def _watch(self, path: str, stored: r.StoredKey, sources: list[Source]) -> None:
+        place = self._standings.add(path)
+        watched = Watched(path, place, Subject(path.split("/")[3], receipt_digest(stored.receipt)))
+        for source in sources:
+            self._pages.add(watched, source, age_ns())
+        self._watched[path] = watched
+
+    def _forget(self, path: str) -> None:
+        self._revoked.pop(path, None)
+        watched = self._watched.pop(path, None)
+        if watched is not None:
+            self._standings.set(watched.place, 0, watched.calls, st.REVOKED)
+            self._pages.remove(watched)
+
+    # --- calls ---
+
+    def _start(self, page: Page) -> None:
+        partition = _partition(page.watches[0].watched.path)
+        if self._calls[partition] >= MOST_CALLS:
+            self._waiting[partition].append(page)
+            return
+        self._calls[partition] += 1
+        page.asked_at = age_ns()
+        self._pool.submit(self._call, page, list(page.watches))
+
+    def _call(self, page: Page, watches: list[Watch]) -> None:
+        """In a thread: nothing but the call."""
+        try:
+            ended = Ended(page, watches, page.source.ask([one.watched.subject for one in watches]), "")
+        except Refused as error:
+            ended = Ended(page, watches, None, f"{error.code}: {error.detail}" if error.detail else error.code)
+        except Exception:  # noqa: BLE001 (a defect is a call that failed, and is on the process's log)
+            log_fault("a call")
+            ended = Ended(page, watches, None, "internal")
+        self._ended.put(ended)
+        os.eventfd_write(self._wake, 1)
+
+    def _apply_ended(self) -> None:
+        while not self._ended.empty():
+            ended = self._ended.get()
+            partition = _partition(ended.watches[0].watched.path)
+            self._calls[partition] -= 1
+            self._apply(ended)
+            self._pages.back(ended.page, ended.outcomes, age_ns())
+            waiting = self._waiting[partition]
+            while waiting and self._calls[partition] < MOST_CALLS:
+                page = waiting.popleft()
+                if page.watches:
+                    self._start(page)
+
+    def _apply(self, ended: Ended) -> None:
+        """Write what the call found, for every version of its page, and tell the parent what has changed by it."""
+        page = ended.page
+        now = age_ns()
+        page.checked, page.seconds = self._around.clock.now(), (now - page.asked_at) / NANO
+        revoked: list[tuple[str, Revoked]] = []
+        suspended: defaultdict[str, list[Watched]] = defaultdict(list)
+        resumed: list[Watched] = []
+        outcomes = ended.outcomes or [None] * len(ended.watches)
+        for watch, outcome in zip(ended.watches, outcomes, strict=True):
+            watch.calls += 1
+            watched = watch.watched
+            if watched.path in self._revoked or watched.path not in self._watched:
+                continue
+            _note(watch, outcome, ended.failure)
+            good_until = watched.good_until
+            self._standings.set(watched.place, good_until, watched.calls, _why(watched, now))
+            if outcome is not None and outcome.status == "revoked":
+                self._standings.set(watched.place, 0, watched.calls, st.REVOKED)
+                revoked.append((watched.path, Revoked(watch.source.name, outcome.answer, outcome.reason, now)))
+            elif good_until > now and watched.logged:
+                watched.logged = False
+                resumed.append(watched)
+            elif good_until <= now and not watched.logged and all(one.calls for one in watched.watches):
+                watched.logged = True
+                suspended[_words(watched, now)].append(watched)
+        self._revoked.update(revoked)
+        self._tell_revoked(revoked)
+        for why, found in suspended.items():
+            self._tell("key:suspend", found, why)
+        self._tell("key:resume", resumed, "")
+
+    # --- what the parent is told, and asks ---
+
+    def _tell(self, event: str, found: list[Watched], why: str) -> None:
+        for begin in range(0, len(found), MOST_TOLD):
+            paths = [one.path for one in found[begin : begin + MOST_TOLD]]
+            self._outbox.append(_encode(Changed(_partition(paths[0]), event, paths, why)))
+
+    def _tell_revoked(self, found: list[tuple[str, Revoked]]) -> None:
+        together: defaultdict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+        for path, one in found:
+            together[_partition(path), one.source, one.answer][path] = one.reason
+        for (partition, source, answer), versions in together.items():
+            paths = list(versions)
+            for begin in range(0, len(paths), MOST_TOLD):
+                some = {path: versions[path] for path in paths[begin : begin + MOST_TOLD]}
+                self._outbox.append(_encode(Revoke(partition, source, answer, some)))
+
+    def _tell_again(self) -> None:
+        """The parent may have died over it, or could not write."""
+        if self._outbox or not self._revoked:
+            return
+        now = age_ns()
+        late = [(path, one) for path, one in self._revoked.items() if now - one.told_at > TOLD_AGAIN]
+        self._revoked.update({path: one._replace(told_at=now) for path, one in late})
+        self._tell_revoked(late)
+
+    def _flush(self) -> None:
+        """Send what the parent takes without waiting for it: it may be busy with another partition's revocations."""
+        while self._outbox:
+            try:
+                self._control.send(self._outbox[0], socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            self._outbox.popleft()
+
+    def _answer_parent(self) -> None:
+        message = self._control.recv(1024 * 1024)
+        if not message:
+            os._exit(0)
+        asked = decoder.decode(message)
+        if isinstance(asked, GiveStatus):
+            found = {path: self._stands(self._watched[path]) for path in asked.paths if path in self._watched}
+            self._outbox.appendleft(_encode(StatusIs(asked.question, found)))
+
+    def _stands(self, watched: Watched) -> Stands:
+        now = age_ns()
+        last = max(watched.watches, key=lambda one: one.page.checked)
+        worst = min(watched.watches, key=lambda one: one.good_until)
+        due = min(one.page.due for one in watched.watches)
+        return Stands(
+            good=watched.good_until > now,
+            last_check=int(last.page.checked) or None,
+            next_check=self._around.clock.now() + max(0, (due - now) // NANO),
+            answer=worst.answer,
+            why="" if watched.good_until > now else _words(watched, now),
+            checks=watched.calls,
+            seconds=round(last.page.seconds, 6),
+        )
+
+
+def _partition(path: str) -> str:
+    return path.split("/")[1]
+
+
+def _note(watch: Watch, outcome: Outcome | None, failure: str) -> None:
+    """What one source now says of one version. Where it says nothing, its last good answer runs out by itself."""
+    if outcome is None:
+        watch.why, watch.said = st.FAILED, failure or "the answer says nothing of this key"
+        return
+    watch.good_until, watch.answer, watch.said = outcome.good_until, outcome.status, outcome.reason
+    watch.why = {"active": st.UNCHECKED, "suspended": st.SUSPENDED, "revoked": st.REVOKED}.get(
+        outcome.status, st.UNKNOWN
+    )
+
+
+def _worst(watched: Watched, now: int) -> Watch:
+    return next((one for one in watched.watches if one.good_until <= now), watched.watches[0])
+
+
+def _why(watched: Watched, now: int) -> int:
+    return _worst(watched, now).why
+
+
+def _words(watched: Watched, now: int) -> str:
+    worst = _worst(watched, now)
+    if worst.why == st.UNCHECKED:
+        return "not checked yet"
+    said = {st.SUSPENDED: "suspended", st.UNKNOWN: "unknown", st.REVOKED: "revoked"}.get(worst.why, "no valid answer")
+    return f"{said}: {worst.said}" if worst.said else said
