@@ -55,7 +55,7 @@ def headers(error: Refused) -> dict[str, str]:
     if error.problem.status == 401:
         return {"WWW-Authenticate": "Bearer"}
     if error.problem.status in (429, 503):
-        return {"Retry-After": RETRY_AFTER}
+        return {"Retry-After": str(getattr(error, "retry_after", RETRY_AFTER))}
     return {}
 
 

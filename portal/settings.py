@@ -15,6 +15,8 @@ DEVELOPMENT = STRONGROOM_ENV == "development"
 PROVIDER = os.environ.get("STRONGROOM_PROVIDER", "provider")
 HSM_SOCKET = os.environ.get("STRONGROOM_HSM_SOCKET", "")
 VALIDATION_KEY_FILE = os.environ.get("STRONGROOM_VALIDATION_KEY_FILE", "")
+WEB_PROCESSES = int(os.environ.get("STRONGROOM_WEB_PROCESSES", "4"))
+"""How many share a limit while the cache, where they count together, is away."""
 ENGINE_KEY_FILE = os.environ.get("STRONGROOM_ENGINE_KEY_FILE", "")
 # Callbacks: whether addresses of this network may be called, and the pauses between attempts (Standard Webhooks').
 CALLBACK_PRIVATE = DEVELOPMENT or os.environ.get("STRONGROOM_CALLBACK_PRIVATE") == "1"

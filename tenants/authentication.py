@@ -9,6 +9,7 @@ from knox.models import AuthToken
 
 from strongroom.protocol.errors import Refused
 from tenants.models import Membership, Tenant, User
+from tenants.quotas import Quota, quota_of_member
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Caller:
     token: AuthToken
     tenant: Tenant | None
     role: str | None
+    quota: Quota | None = None
+    """What a tenant's caller may ask; officers are under none."""
 
     @property
     def client_id(self) -> str:
@@ -44,9 +47,9 @@ class BearerToken(TokenAuthentication):
         if known.expiry is not None and known.expiry <= timezone.now():
             raise Refused("token-expired")
         # 2. Its user is of a tenant that may use the service, or of none (officers).
-        membership = Membership.objects.select_related("tenant").filter(user=known.user).first()
+        membership = Membership.objects.select_related("tenant", "user").filter(user=known.user).first()
         if membership is None:
             return known.user, Caller(known.user, known, None, None)
         if membership.tenant.status != Tenant.Status.ACTIVE:
             raise Refused("unauthenticated")
-        return known.user, Caller(known.user, known, membership.tenant, membership.role)
+        return known.user, Caller(known.user, known, membership.tenant, membership.role, quota_of_member(membership))

@@ -50,6 +50,8 @@ class Tenant(models.Model):
     slug = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
+    requests_a_minute = models.PositiveIntegerField(null=True, blank=True)
+    items_a_minute = models.PositiveIntegerField(null=True, blank=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
@@ -67,11 +69,16 @@ class Role(models.TextChoices):
 
 
 class Membership(models.Model):
-    """Which tenant a user is of, and as what. Officers are of none."""
+    """Which tenant a user is of, as what, and what it may ask in a minute beside the tenant's own limits.
+
+    Officers are of none.
+    """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="membership")
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices)
+    requests_a_minute = models.PositiveIntegerField(null=True, blank=True)
+    items_a_minute = models.PositiveIntegerField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} of {self.tenant}"

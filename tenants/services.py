@@ -67,6 +67,24 @@ def revoke_client(*, tenant: Tenant, client_id: str, actor: str) -> None:
         emit(tag="person:client:revoked", tenant=tenant, actor=actor, client=client_id, name=client.name)
 
 
+def set_tenant_quota(*, slug: str, requests: int | None, items: int | None) -> None:
+    """The provider's limits for a tenant in a minute; None: the default. Raises `Refused("not-found")`."""
+    changed = Tenant.objects.filter(slug=slug).update(requests_a_minute=requests, items_a_minute=items)
+    if not changed:
+        raise Refused("not-found")
+
+
+def set_client_quota(*, tenant: Tenant, client_id: str, requests: int | None, items: int | None, actor: str) -> None:
+    """A tenant's limits for one of its API clients in a minute; None: no other than the tenant's.
+
+    Raises `Refused("not-found")`.
+    """
+    with tenant_scope(tenant):
+        client = selectors.find_client(tenant=tenant, client_id=client_id)
+        Membership.objects.filter(user=client.user).update(requests_a_minute=requests, items_a_minute=items)
+        emit(tag="person:client:limited", tenant=tenant, actor=actor, client=client_id, requests=requests, items=items)
+
+
 def create_token(*, tenant: Tenant, client_id: str, days: int, actor: str) -> tuple[AuthToken, str]:
     """A new token of an API client, and its plaintext, which is kept nowhere. Raises `Refused("not-found")`."""
     with tenant_scope(tenant):

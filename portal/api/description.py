@@ -32,6 +32,20 @@ IDEMPOTENCY_KEY = {
 }
 
 
+RATE_LIMITS: dict[str, Any] = {
+    "RateLimit-Policy": {
+        "description": "The limits that the caller is under: `q` in `w` seconds. Officers are under none.",
+        "schema": {"type": "string"},
+        "example": '"tenant-requests";q=1200000;w=60, "tenant-items";q=24000000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of each (`r`), and when its window ends (`t` seconds).",
+        "schema": {"type": "string"},
+        "example": '"tenant-requests";r=1199999;t=42, "tenant-items";r=23999999;t=42',
+    },
+}
+
+
 class BearerTokenScheme(OpenApiAuthenticationExtension):
     target_class = "tenants.authentication.BearerToken"
     name = "BearerToken"
@@ -82,6 +96,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         if "post" in path and {"BearerToken": []} in path["post"].get("security", []):
             path["post"].setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     for operation in operations:
+        if {"BearerToken": []} in operation.get("security", []):
+            _add_limits(operation)
         for status in _problems_of(operation):
             operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
         for parameter in operation.get("parameters", []):
@@ -92,12 +108,18 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+def _add_limits(operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            response["headers"] = response.get("headers", {}) | RATE_LIMITS
+
+
 def _problems_of(operation: dict[str, Any]) -> list[int]:
-    """The problems that an operation can answer with. A login is the one that is throttled here."""
+    """The problems that an operation can answer with."""
     is_login = operation["operationId"].startswith("login")
     needs_token = {"BearerToken": []} in operation.get("security", [])
     found = [400, 500, 503]
-    found += [401, 403, 404, 409] if needs_token else []
+    found += [401, 403, 404, 409, 429] if needs_token else []
     found += [422] if needs_token and IDEMPOTENCY_KEY in operation.get("parameters", []) else []
     found += [413, 415] if "requestBody" in operation else []
     found += [401, 429] if is_login else []

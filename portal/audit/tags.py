@@ -11,6 +11,7 @@ class EventTag(StrEnum):
     PERSON_AUTHENTICATOR_CONFIRMED = "person:authenticator:confirmed"
     PERSON_CLIENT_CREATED = "person:client:created"
     PERSON_CLIENT_REVOKED = "person:client:revoked"
+    PERSON_CLIENT_LIMITED = "person:client:limited"
     PERSON_TOKEN_CREATED = "person:token:created"  # noqa: S105 - a tag, not a token
     PERSON_TOKEN_REVOKED = "person:token:revoked"  # noqa: S105
     PERSON_DEVICE_ENROLLED = "person:device:enrolled"

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import psycopg
@@ -14,6 +13,7 @@ from psycopg_pool import ConnectionPool
 from portal.dataplane.changes import Changes
 from strongroom.protocol.access import client_principal
 from strongroom.protocol.errors import Refused
+from tenants.quotas import Quota, quota_of
 
 V = TypeVar("V")
 
@@ -22,7 +22,8 @@ UNKNOWN_SECONDS = 1.0
 """So long an unknown token or key is taken for unknown without asking again."""
 
 FIND_CLIENT = """
-    SELECT t.expiry, u.kind, u.username, m.tenant_id
+    SELECT t.expiry, u.kind, u.username, m.tenant_id,
+        n.requests_a_minute, n.items_a_minute, m.requests_a_minute, m.items_a_minute
     FROM knox_authtoken t
     JOIN tenants_user u ON u.id = t.user_id AND u.is_active
     LEFT JOIN tenants_membership m ON m.user_id = u.id
@@ -46,6 +47,7 @@ class Client:
     principal: str
     tenant: int
     expiry: float
+    quota: Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +137,18 @@ class Directory:
 
     def _load_client(self, digest: str) -> Client | None:
         with self._connection() as connection:
-            row: tuple[datetime | None, str, str, int | None] | None = connection.execute(
-                FIND_CLIENT, [digest]
-            ).fetchone()
+            row: tuple[Any, ...] | None = connection.execute(FIND_CLIENT, [digest]).fetchone()
         if row is None:
             return None
-        expiry, kind, username, tenant = row
+        expiry, kind, username, tenant, *limits = row
         is_client = kind == "service" and tenant is not None
         return Client(
             principal=client_principal(username) if is_client else "",
             tenant=tenant or 0,
             expiry=expiry.timestamp() if expiry else float("inf"),
+            quota=quota_of(
+                tenant=tenant or 0, tenant_limits=tuple(limits[:2]), client=username, client_limits=tuple(limits[2:])
+            ),
         )
 
     def _load_key(self, tenant: int, reference: str) -> KeyPlace | None:

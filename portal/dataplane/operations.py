@@ -52,52 +52,59 @@ def directory() -> Directory:
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answers `POST /api/v1/keys/{reference}/{operation}`, and nothing else."""
     status, content_type = "200 OK", "application/json"
-    extra: dict[str, str] = {}
+    more: list[tuple[str, str]] = []
+    quota = None
     try:
-        body = _operate(environ)
-    except Refused as refused:
-        status, content_type, extra = _line(refused), problems.CONTENT_TYPE, problems.headers(refused)
+        client = _client(environ)
+        quota = client.quota
+        body = _operate(environ, client)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever it is, the caller is answered
+        refused = _as_refused(error)
+        status = f"{refused.problem.status} {HTTPStatus(refused.problem.status).phrase}"
+        content_type, more = problems.CONTENT_TYPE, list(problems.headers(refused).items())
         document = problems.document(refused)
         if isinstance(refused, OperationRefused) and refused.session:
             document["session"] = refused.session
         body = _encode(document)
-    except Exception:  # the edge of the process: whatever it is, it is logged and the caller is answered
-        logger.exception("An operation failed")
-        failure = Refused("internal")
-        status, content_type, body = _line(failure), problems.CONTENT_TYPE, _encode(problems.document(failure))
-    headers = [
-        ("Content-Type", content_type),
-        ("Content-Length", str(len(body))),
-        *_HEADERS,
-        *extra.items(),
-    ]
-    start_response(status, headers)
+    if quota is not None:
+        more += quota.headers()
+    start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *_HEADERS, *more])
     return [body]
 
 
-def _line(refused: Refused) -> str:
-    return f"{refused.problem.status} {HTTPStatus(refused.problem.status).phrase}"
+def _as_refused(error: Exception) -> Refused:
+    """What the caller is told of it; what is our fault is logged."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, psycopg.DataError):
+        return Refused("malformed", "no key has such a name")
+    if isinstance(error, psycopg.Error):
+        logger.warning("The database does not answer: %s", type(error).__name__)
+        return Refused("unavailable")
+    logger.error("An operation failed", exc_info=error)
+    return Refused("internal")
 
 
-def _operate(environ: WSGIEnvironment) -> bytes:
-    """The answer's body. Raises `Refused`."""
+def _client(environ: WSGIEnvironment) -> Client:
+    """1. Which API client asks. Raises `Refused`, `psycopg.Error`."""
     if not _is_ours(environ.get("HTTP_HOST", environ["SERVER_NAME"])):
         raise Refused("malformed", problems.UNKNOWN_HOST)
+    return directory().client(_bearer(environ))
+
+
+def _operate(environ: WSGIEnvironment, client: Client) -> bytes:
+    """The answer's body. Raises `Refused`, `psycopg.Error`."""
+    client.quota.spend(requests=1, items=1)
+    # 2. What it asks, however slowly it sends that. All else is for when it is its tenant's turn.
+    body = _read(environ)
+    turns.take(client.tenant)
     try:
-        # 1. Which API client asks.
-        client = directory().client(_bearer(environ))
-        # 2. What it asks, however slowly it sends that. All else is for when it is its tenant's turn.
-        body = _read(environ)
-        turns.take(client.tenant)
-        try:
-            return _encode(_perform(environ["PATH_INFO"], client, read_body(body)))
-        finally:
-            turns.give(client.tenant)
-    except psycopg.DataError:
-        raise Refused("malformed", "no key has such a name") from None
-    except psycopg.Error as error:
-        logger.warning("The database does not answer: %s", type(error).__name__)
-        raise Refused("unavailable") from None
+        asked = read_body(body)
+        if asked.items:
+            client.quota.spend(items=len(asked.items) - 1)
+        return _encode(_perform(environ["PATH_INFO"], client, asked))
+    finally:
+        turns.give(client.tenant)
 
 
 def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | BatchAnswer:

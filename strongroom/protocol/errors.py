@@ -52,6 +52,7 @@ CATALOGUE: dict[str, Problem] = {
     "log-unwritable": Problem(503, "The device cannot write its log and refuses to work until it can."),
     "unavailable": Problem(503, "A part that this needs does not answer. Try again shortly."),
     "throttled": Problem(429, "Too many attempts. Wait before trying again."),
+    "quota-exceeded": Problem(429, "The limit for this minute is used up. Wait as Retry-After says, or ask for more."),
     "development-refused": Problem(403, "STRONGROOM_ENV is production: development devices are refused here."),
     # Signed statements
     "statement-malformed": Problem(

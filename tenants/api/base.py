@@ -17,6 +17,7 @@ from tenants import idempotency
 from tenants.api.media import JsonParser, OnlyJson
 from tenants.authentication import Caller
 from tenants.models import Tenant
+from tenants.quotas import Quota
 
 MAX_BODY = 512 * 1024
 
@@ -36,6 +37,7 @@ class ApiView(APIView):
     answers_secret = False
     """Whether a success of POST holds a secret that is shown once, which is then kept for no repetition."""
     _claim: idempotency.Claim | None = None
+    _quota: Quota | None = None
     parser_classes = [JsonParser]
     content_negotiation_class = OnlyJson
 
@@ -47,6 +49,9 @@ class ApiView(APIView):
         if int(length) > self.max_body:
             raise Refused("too-large")
         super().initial(request, *args, **kwargs)
+        self._quota = request.auth.quota if isinstance(request.auth, Caller) else None
+        if self._quota:
+            self._quota.spend(requests=1)
         self._begin_once(request)
 
     def _begin_once(self, request: Request) -> None:
@@ -81,6 +86,8 @@ class ApiView(APIView):
         if self._claim is not None:
             self._end_once(self._claim, answer)
         answer.headers["Cache-Control"] = "no-store"
+        for name, value in self._quota.headers() if self._quota else ():
+            answer.headers[name] = value
         return answer
 
     def _end_once(self, claim: idempotency.Claim, answer: Response) -> None:

@@ -37,6 +37,21 @@ class ClientOut(serializers.Serializer):
     next_step = serializers.CharField(required=False)
 
 
+class NewQuota(serializers.Serializer):
+    """In a minute; null: no other limit than the tenant's."""
+
+    requests = serializers.IntegerField(min_value=1, max_value=2**31 - 1, allow_null=True)
+    items = serializers.IntegerField(min_value=1, max_value=2**31 - 1, allow_null=True)
+
+
+class UsageOut(serializers.Serializer):
+    name = serializers.ChoiceField(["tenant-requests", "tenant-items", "client-requests", "client-items"])
+    limit = serializers.IntegerField()
+    window_seconds = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    reset_seconds = serializers.IntegerField()
+
+
 class NewToken(serializers.Serializer):
     days = serializers.IntegerField(min_value=1, max_value=365, default=90)
 

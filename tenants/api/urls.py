@@ -9,6 +9,8 @@ urlpatterns = [
     path("devices/<str:fingerprint>", views.Device.as_view()),
     path("clients", views.Clients.as_view()),
     path("clients/<str:client_id>", views.Client.as_view()),
+    path("clients/<str:client_id>/quota", views.ClientQuota.as_view()),
+    path("usage", views.Usage.as_view()),
     path("clients/<str:client_id>/tokens", views.Tokens.as_view()),
     path("clients/<str:client_id>/tokens/<str:token_key>", views.Token.as_view()),
     path("partitions", views.Partitions.as_view()),

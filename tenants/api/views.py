@@ -12,9 +12,11 @@ from tenants.api.serializers import (
     NewClient,
     NewDevice,
     NewPartition,
+    NewQuota,
     NewToken,
     PartitionOut,
     TokenOut,
+    UsageOut,
     client_out,
     device_out,
 )
@@ -85,6 +87,40 @@ class Client(ApiView):
         """
         services.revoke_client(tenant=self.tenant, client_id=client_id, actor=self.caller.user.username)
         return Response(status=204)
+
+
+class ClientQuota(ApiView):
+    allowed = {"PUT": ADMINS}
+
+    @extend_schema(
+        request=NewQuota,
+        responses={204: None},
+        examples=[OpenApiExample("A thousand requests", {"requests": 1000, "items": None}, request_only=True)],
+    )
+    def put(self, request: Request, client_id: str) -> Response:
+        """Limit what an API client may ask in a minute.
+
+        `requests` are all it sends, `items` those of its operations: a single operation has one. The tenant's own
+        limits hold beside it.
+        """
+        services.set_client_quota(
+            tenant=self.tenant, client_id=client_id, actor=self.caller.user.username, **self.read(NewQuota)
+        )
+        return Response(status=204)
+
+
+class Usage(ApiView):
+    allowed = {"GET": READERS}
+
+    @extend_schema(responses=UsageOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The caller's limits, and what is left of them in this minute.
+
+        The headers `RateLimit-Policy` and `RateLimit` of every answer say the same. Web processes take a hundredth
+        of a limit at once, and learn what others took when they take their next: `remaining` is as exact as that.
+        """
+        quota = self.caller.quota
+        return Response(quota.usage() if quota else [])
 
 
 class Tokens(ApiView):

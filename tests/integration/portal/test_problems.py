@@ -123,7 +123,7 @@ def test_every_operation_names_its_problems(stranger: Browser) -> None:
             statuses = {status for status in one["responses"] if status >= "400"}
             expected = {"400", "500", "503"}
             if "security" in one and {} not in one["security"]:
-                expected |= {"401", "403", "404", "409"} | ({"422"} if method == "post" else set())
+                expected |= {"401", "403", "404", "409", "429"} | ({"422"} if method == "post" else set())
             if "requestBody" in one:
                 expected |= {"413", "415"}
             if path.endswith("/login"):
