@@ -1,5 +1,6 @@
 """An operation, from request to answer: the worker's main path. Every refusal inside a partition is on record too."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hsm import records as r
@@ -10,6 +11,8 @@ from hsm.lanes import Lane
 from hsm.loaded_keys import LoadedKey, LoadedKeys
 from hsm.mechanisms import Prepared
 from hsm.records import Records
+from hsm.sealed_operations import Seals
+from hsm.sealed_operations import check_shape as check_sealed_shape
 from hsm.shared import Sessions
 from strongroom.protocol import jws
 from strongroom.protocol.commands import refusal
@@ -20,6 +23,7 @@ from strongroom.protocol.instructions import (
     Item,
     Parameters,
     check_batch,
+    check_deferred,
     check_instruction,
     largest_payload,
     most_items,
@@ -42,6 +46,8 @@ class Asked:
     mechanism: str
     parameters: Parameters
     target: LoadedKey | None = None
+    items: list[Item] | None = None
+    failed: int = 0
 
 
 class Operator:
@@ -57,6 +63,7 @@ class Operator:
         clock: Clock,
         device: str,
         epoch: int,
+        sign: Callable[[jws.Statement], str],
     ) -> None:
         self._records = records
         self._clock = clock
@@ -65,6 +72,7 @@ class Operator:
         self._device = device
         self._epoch = epoch
         self._loaded = loaded
+        self._seals = Seals(records, device, sign)
 
     def operate(self, request: OperationRequest) -> OperationReply:
         """Answer one request; the record of it is written before the answer is returned."""
@@ -76,7 +84,7 @@ class Operator:
             access = self._loaded.access(request.partition)
         except Refused as error:
             return OperationReply(**refusal(error))
-        asked = Asked(request.principal, request.mechanism, request.parameters)
+        asked = Asked(request.principal, request.mechanism, request.parameters, items=request.items)
         try:
             reply = self._answer(request, access, asked, now)
         except Refused as error:
@@ -98,24 +106,22 @@ class Operator:
         version = request.version
         if request.instruction:
             asked.principal = f"device:{jws.signer(request.instruction)}"
-            instruction = self._check_instruction(request, access)
+            instruction = self._check_instruction(request, access, now)
             version, asked.mechanism = instruction.version, instruction.mechanism
             asked.parameters = instruction.parameters
         elif not request.principal.startswith("client:"):
             raise Refused("access-denied", "only a signature makes a device a principal")
         else:
             access.check(request.principal, request.operation)
-        # 3. The key in the version that is wanted; for translate the key it goes to, for rewrap its newest version.
+        # 2b. What was sealed, opened: it was sealed for this request, or it stays closed.
+        payload, reply_key = request.payload, b""
+        if request.sealed:
+            content = self._seals.open(request, version, asked.mechanism)
+            payload, reply_key = content.payload, content.reply_key
+            asked.items, asked.parameters = content.items, content.parameters
+        # 3. The key in the version that is wanted, for translate the key it goes to, for rewrap its newest version.
         key = self._loaded.key(request.partition, request.key, version)
-        given = asked.parameters
-        if operation is Usage.TRANSLATE:
-            if not given.target:
-                raise Refused("malformed", "translate needs the `target` key")
-            asked.target = self._loaded.key(request.partition, given.target, 0)
-        elif operation is Usage.REWRAP:
-            asked.target = self._loaded.key(request.partition, request.key, 0)
-        elif given.target or given.target_mechanism or given.target_aad:
-            raise Refused("mechanism-unsupported", f"{operation} takes no `target`")
+        asked.target = self._target(request, operation, asked.parameters)
         # 4. The terms of the key (and of the target) permit it, now, in this way.
         for one in (key, asked.target) if asked.target else (key,):
             if one.terms.authorisation == "signed" and not request.instruction:
@@ -130,12 +136,13 @@ class Operator:
         result = b""
         results: list[bytes] = []
         errors: dict[int, tuple[str, str]] = {}
-        if request.items is None:
-            result = run(request.payload, from_b64u(asked.parameters.signature), aad)
+        if asked.items is None:
+            result = run(payload, from_b64u(asked.parameters.signature), aad)
         else:
-            _check_results_fit(len(request.items), operation, asked)
-            results, errors = _run_batch(run, request.items, aad, largest_payload(operation))
-        return OperationReply(
+            _check_results_fit(len(asked.items), operation, asked)
+            results, errors = _run_batch(run, asked.items, aad, largest_payload(operation))
+        asked.failed = len(errors)
+        reply = OperationReply(
             result=result,
             key=key.key_id,
             version=key.version,
@@ -144,6 +151,18 @@ class Operator:
             errors=errors,
             target_version=asked.target.version if operation is Usage.REWRAP and asked.target else 0,
         )
+        return self._seals.close(request, reply_key, reply, asked.principal, now) if request.sealed else reply
+
+    def _target(self, request: OperationRequest, operation: Usage, given: Parameters) -> LoadedKey | None:
+        if operation is Usage.TRANSLATE:
+            if not given.target:
+                raise Refused("malformed", "translate needs the `target` key")
+            return self._loaded.key(request.partition, given.target, 0)
+        if operation is Usage.REWRAP:
+            return self._loaded.key(request.partition, request.key, 0)
+        if given.target or given.target_mechanism or given.target_aad:
+            raise Refused("mechanism-unsupported", f"{operation} takes no `target`")
+        return None
 
     def _not_active(self, partition: str, key: LoadedKey, now: int) -> Refused:
         state = "destroyed" if key.destroyed else key.terms.state_at(now)
@@ -151,18 +170,22 @@ class Operator:
         hint = f"; the newest version that is active is {newest}" if newest else ""
         return Refused("key-not-active", state + hint)
 
-    def _check_instruction(self, request: OperationRequest, access: Access) -> Instruction:
+    def _check_instruction(self, request: OperationRequest, access: Access, now: int) -> Instruction:
         signer = access.device(jws.signer(request.instruction), request.operation)
         instruction = check_instruction(
             request.instruction,
             signer.public_key(),
-            payload=request.payload if request.items is None else request.items,
+            payload=request.sealed or (request.payload if request.items is None else request.items),
             partition=request.partition,
             key_id=request.key,
             operation=request.operation,
             device=self._device,
+            sealed=bool(request.sealed),
         )
-        self._sessions.use(instruction.session, signer.fingerprint, instruction.nonce)
+        if instruction.expires_at:
+            check_deferred(instruction, now)
+        else:
+            self._sessions.use(instruction.session, signer.fingerprint, instruction.nonce)
         return instruction
 
     def _prepare(self, request: OperationRequest, access: Access, key: LoadedKey, asked: Asked) -> Prepared:
@@ -170,7 +193,7 @@ class Operator:
         if asked.target is not None:
             return self._prepare_translate(request, key, asked, asked.target)
         if operation is Usage.ENCRYPT:
-            self._count_nonces(request, key, asked.mechanism)
+            self._count_nonces(request, key, asked.mechanism, asked.items)
         elif operation is Usage.WRAP and asked.parameters.clear:
             # A data key in clear is for those who may unwrap: they could have it anyhow.
             access.check(asked.principal, Usage.UNWRAP)
@@ -191,7 +214,7 @@ class Operator:
             kept = rewraps and fits(asked.mechanism, target.terms.key_type, Usage.ENCRYPT)
             target_mechanism = asked.mechanism if kept else _default(target, Usage.ENCRYPT)
         _check_terms(target, Usage.ENCRYPT, target_mechanism)
-        self._count_nonces(request, target, target_mechanism)
+        self._count_nonces(request, target, target_mechanism, asked.items)
         decrypt = key.prepared(Usage.DECRYPT, asked.mechanism, asked.parameters)
         encrypt = target.prepared(Usage.ENCRYPT, target_mechanism, Parameters())
         outward = from_b64u(asked.parameters.target_aad)
@@ -199,11 +222,13 @@ class Operator:
             return lambda payload, signature, aad: encrypt(decrypt(payload, signature, aad), b"", outward or aad)
         return lambda payload, signature, aad: encrypt(decrypt(payload, signature, aad), b"", outward)
 
-    def _count_nonces(self, request: OperationRequest, key: LoadedKey, mechanism: str) -> None:
+    def _count_nonces(
+        self, request: OperationRequest, key: LoadedKey, mechanism: str, items: list[Item] | None
+    ) -> None:
         """Stay below 2³² encryptions under random nonces (SP 800-38D §8.3), reserved in blocks across workers."""
         if mechanism not in _RANDOM_NONCES:
             return
-        count = 1 if request.items is None else len(request.items)
+        count = 1 if items is None else len(items)
         if key.encryptions_left < count:
             path = f"partitions/{request.partition}/uses/{key.key_id}/{key.version}"
             with self._records.transaction() as changes:
@@ -219,9 +244,9 @@ class Operator:
         if asked.target is not None:
             details["target"] = asked.target.key_id
             details["target_version"] = asked.target.version
-        if request.items is not None:
-            details["items"] = len(request.items)
-            details["failed"] = len(reply.errors)
+        if asked.items is not None:
+            details["items"] = len(asked.items)
+            details["failed"] = asked.failed
         self._lane.append(
             request.partition,
             epoch=self._epoch,
@@ -292,6 +317,8 @@ def _check_shape(request: OperationRequest) -> None:
         if request.payload:
             raise Refused("malformed", "a batch has its payloads in its items")
         check_batch(request.items)
+    if request.sealed:
+        check_sealed_shape(request)
     if len(request.instruction) > MAX_INSTRUCTION:
         raise Refused("too-large", f"an instruction has at most {MAX_INSTRUCTION} characters")
     names = (request.key, request.principal, request.mechanism, request.parameters.target)

@@ -70,7 +70,7 @@ class RevocationBounds(msgspec.Struct, frozen=True):  # world/revocation-bounds
     longest: int
 
 
-class WrappingKey(msgspec.Struct, frozen=True):  # world/vendor-keys/ID, world/provider-keys/ID
+class WrappingKey(msgspec.Struct, frozen=True):  # world/{vendor,provider,operations}-keys/ID
     private_key: bytes
     endorsement: str
     suite: str = "HPKE-XWING"

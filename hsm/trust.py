@@ -12,13 +12,13 @@ from strongroom.protocol.statements import Attestation, PartitionEvidence
 
 @handles(commands.PublishKeys, states=OPERATIONAL, callers=ANYONE)
 def publish_keys(device: Device, _command: commands.PublishKeys) -> commands.PublishKeysReply:
-    """Endorsements of the wrapping keys in force."""
+    """Endorsements of the wrapping keys and the operations keys in force."""
     certificate = device.records.need("device/certificate", r.Certificate)
-    vendor_keys, provider_keys = (
+    published = (
         [key.endorsement for key in _in_force(device, folder).values()]
-        for folder in ("world/vendor-keys/", "world/provider-keys/")
+        for folder in ("world/vendor-keys/", "world/provider-keys/", "world/operations-keys/")
     )
-    return commands.PublishKeysReply(device.device_id, certificate.certificate, vendor_keys, provider_keys)
+    return commands.PublishKeysReply(device.device_id, certificate.certificate, *published)
 
 
 @handles(commands.Attest, states=INITIALISED, callers=PORTAL)

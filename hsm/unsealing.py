@@ -7,6 +7,7 @@ from hsm import splitting
 from hsm.device import Device, UnsealAttempt
 from hsm.dispatch import ANYONE, handles
 from hsm.keytree import KeyTree, storage_root
+from hsm.sealed_operations import ensure_operations_key
 from strongroom.protocol import commands
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import WORLD_LOG
@@ -55,6 +56,7 @@ def give_unseal_part(device: Device, command: commands.GiveUnsealPart) -> comman
         unlocked = device.unlocked_records(root_tree.open("world-key", unsealing.world_key))
         # 4. On record, or not unsealed; the ceremony's answer has served.
         with unlocked.transaction() as changes:
+            ensure_operations_key(device, unlocked, changes)
             cards = sorted(attempt.parts)
             changes.log(
                 WORLD_LOG,

@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from hsm.sandbox import follow_parent, forbid_network, lock_memory
 from hsm.shared import Generations, Sessions
 from hsm.standings import Standings
 from hsm.store import Store
+from strongroom.protocol import jws
 from strongroom.protocol.commands import refusal
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import FrameBuffer, pack
@@ -84,8 +86,9 @@ def run_worker(
     clock: Clock,
     device: str,
     epoch: int,
+    sign: Callable[[jws.Statement], str],
 ) -> None:
-    """Serve until the control socket closes. Runs in a fork; the store is opened anew."""
+    """Serve until the control socket closes. Runs in a fork; the store is opened anew. `sign`: by the identity key."""
     follow_parent(parent)
     lock_memory()
     forbid_network()
@@ -95,7 +98,7 @@ def run_worker(
     lane = Lane(folder / "lanes", lane_name, keys.lane_key())
     loaded = LoadedKeys(records, standings)
     operator = Operator(
-        records=records, loaded=loaded, sessions=sessions, lane=lane, clock=clock, device=device, epoch=epoch
+        records=records, loaded=loaded, sessions=sessions, lane=lane, clock=clock, device=device, epoch=epoch, sign=sign
     )
     control.sendall(_encode(Opened(lane.gap)))
     selector = selectors.EpollSelector()

@@ -132,6 +132,7 @@ class Workers:
                 clock=device.clock,
                 device=device.device_id,
                 epoch=device.boot_epoch,
+                sign=device.sign,
             )
         except BaseException:  # noqa: BLE001
             log_fault(f"worker {lane}")

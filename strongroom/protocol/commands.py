@@ -171,12 +171,13 @@ class PublishKeys(Command, frozen=True, kw_only=True):
 
 
 class PublishKeysReply(msgspec.Struct, frozen=True):
-    """Signed `Endorsement`s of the wrapping keys in force, with the device certificate in PEM."""
+    """Signed `Endorsement`s of the wrapping keys and operations keys in force, with the device certificate in PEM."""
 
     device: str
     certificate: str
     vendor_keys: list[str]
     provider_keys: list[str]
+    operations_keys: list[str] = []
 
 
 class Attest(Command, frozen=True, kw_only=True):

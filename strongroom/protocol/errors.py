@@ -98,7 +98,12 @@ CATALOGUE: dict[str, Problem] = {
     "signed-instruction-required": Problem(403, "This key's terms require instructions signed by a client device."),
     "instruction-mismatch": Problem(400, "The signed instruction does not fit the request or its payload."),
     "instruction-replayed": Problem(409, "This instruction was used before. Sign a new one with a fresh nonce."),
+    "instruction-expired": Problem(409, "The deferred instruction has expired. Sign a new one."),
     "session-stale": Problem(409, "The device's session has changed. Fetch the session and sign again."),
+    "operations-key-unknown": Problem(409, "The operations key is not in force. Fetch trust again and seal anew."),
+    "sealed-unopenable": Problem(
+        400, "The device cannot open what was sealed: it was altered, or sealed for another key, version or operation."
+    ),
     "usage-not-permitted": Problem(403, "The key's own terms do not permit this use."),
     "translate-not-permitted": Problem(403, "The source key's terms do not permit translation to that target."),
     "key-not-active": Problem(409, "The key is not active: it is outside its validity or has been stopped."),
@@ -125,6 +130,9 @@ CATALOGUE: dict[str, Problem] = {
     "validation-failed": Problem(409, "A validator does not vouch for a key. Nothing was encrypted. Do not go on."),
     "owner-mismatch": Problem(409, "The partition has an owner that is not you. Nothing was encrypted."),
     "receipt-mismatch": Problem(409, "The receipt is not for what was sent. Treat the import as failed."),
+    "result-mismatch": Problem(
+        409, "The device does not vouch for this answer to what was sent. Rely on nothing in it."
+    ),
     "log-inconsistent": Problem(409, "The log was altered, cut or forked. Keep your checkpoints as evidence."),
     "secret-missing": Problem(
         400, "A password, passphrase, PIN or code is needed and none was given. Type it, or name a file that holds it."

@@ -17,6 +17,10 @@ MAX_SEALED = MAX_PAYLOAD + 64
 MAX_ITEMS = 10_000
 MAX_BATCH = 6 * 1024 * 1024
 """Bytes of all parts of a batch together: what fits into a frame, with room for what the results add."""
+SEALED = "sealed"
+"""`recipient` of an instruction whose payload is a sealed request: the result is for whoever sealed it."""
+MOST_DEFERRED = 7 * 24 * 3600
+"""Seconds ahead that a deferred instruction may expire."""
 _ML_DSA_SIGNATURE = 3309
 _MOST_REQUESTS = 500
 """Certification requests in a batch: DER is up to three times as long as the names that it was made of."""
@@ -59,6 +63,11 @@ class Instruction(jws.Statement, frozen=True, kw_only=True):
 
     `device` and `partition`: the TEE insists on the partition always, on the device where it is named. `items`: 0 for a
     single operation, whose `payload_digest` is the payload's; else how many a batch has: then it is `batch_digest`.
+    With `recipient` `SEALED` the digest is that of the sealed request, `items` is 0 and the parameters are inside.
+
+    A sealed one may be *deferred*: with `expires_at` (unix seconds, at most `MOST_DEFERRED` ahead) and no session, it
+    may be carried out later and again, until it expires. Whoever repeats it gains nothing: its input is fixed, and the
+    result is only for whoever sealed it.
     """
 
     TYP: ClassVar[str] = "strongroom.instruction"
@@ -76,6 +85,7 @@ class Instruction(jws.Statement, frozen=True, kw_only=True):
     device: str = ""
     nonce: str
     session: str
+    expires_at: int = 0
 
 
 def largest_payload(operation: str) -> int:
@@ -127,11 +137,12 @@ def check_instruction(
     key_id: str,
     operation: str,
     device: str,
+    sealed: bool = False,
 ) -> Instruction:
-    """The instruction, if `key` signed it for exactly this request: one payload, or the items of a batch.
+    """The instruction, if `key` signed it for exactly this request: one payload, sealed or not, or a batch's items.
 
-    Session and nonce are the caller's to check. Raises `Refused`: `signature-invalid`, `statement-malformed`,
-    `instruction-mismatch`.
+    Session and nonce, or `check_deferred`, are the caller's to check. Raises `Refused`: `signature-invalid`,
+    `statement-malformed`, `instruction-mismatch`.
     """
     instruction = jws.verify(token, Instruction, key)
     if (instruction.partition, instruction.key, instruction.operation) != (partition, key_id, operation):
@@ -141,4 +152,20 @@ def check_instruction(
     items, stated = (0, digest(payload)) if isinstance(payload, bytes) else (len(payload), batch_digest(payload))
     if (instruction.items, instruction.payload_digest) != (items, stated):
         raise Refused("instruction-mismatch", "signed for another payload")
+    if (instruction.recipient == SEALED) is not sealed:
+        raise Refused("instruction-mismatch", "signed for a payload that is sealed, or is not")
+    if sealed and instruction.parameters != Parameters():
+        raise Refused("instruction-mismatch", "the parameters of a sealed request are inside it")
     return instruction
+
+
+def check_deferred(instruction: Instruction, now: int) -> None:
+    """Raise `Refused` for a deferred instruction that may not be, or no longer (`instruction-expired`)."""
+    if instruction.recipient != SEALED:
+        raise Refused("instruction-mismatch", "only what is sealed can be deferred")
+    if instruction.session:
+        raise Refused("instruction-mismatch", "it is either deferred or of a session")
+    if instruction.expires_at > now + MOST_DEFERRED:
+        raise Refused("instruction-mismatch", f"it can be deferred by at most {MOST_DEFERRED} seconds")
+    if instruction.expires_at <= now:
+        raise Refused("instruction-expired")

@@ -11,6 +11,8 @@ class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     A batch has `items` and no `payload`; `parameters` are for all of its items. With `instruction` (a signed
     `Instruction`) the principal is the device that signed it, and mechanism, version and
     parameters are the instruction's; those given here are then ignored. No `mechanism`: the key type's first.
+    A sealed request has `sealed` (`strongroom.protocol.sealed`) to the key `operations_key` instead of payload, items
+    and parameters.
     """
 
     principal: str
@@ -23,6 +25,8 @@ class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     parameters: Parameters = Parameters()
     instruction: str = ""
     items: list[Item] | None = None
+    sealed: bytes = b""
+    operations_key: str = ""
 
 
 class OperationReply(msgspec.Struct, frozen=True, array_like=True):
@@ -30,6 +34,8 @@ class OperationReply(msgspec.Struct, frozen=True, array_like=True):
 
     Of a batch `results` are in the items' order; `errors` has code and detail of those that failed, by index, whose
     result is empty. `code` is then for what was wrong with the batch as a whole. `target_version`: where rewrap went.
+    result is empty. `code` is then for what was wrong with the batch as a whole.
+    To a sealed request all of these are inside `sealed`, and `statement` is the device's signed `OperationResult`.
     """
 
     code: str = ""
@@ -42,3 +48,5 @@ class OperationReply(msgspec.Struct, frozen=True, array_like=True):
     results: list[bytes] = []
     errors: dict[int, tuple[str, str]] = {}
     target_version: int = 0
+    sealed: bytes = b""
+    statement: str = ""

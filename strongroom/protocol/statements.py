@@ -23,14 +23,15 @@ class Endorsement(Statement, frozen=True, kw_only=True):
 
     `purpose` `vendor-key` and `provider-key`: wrapping keys of `suite`, `public_key` is its raw bytes in base64url and
     `key_id` is bound to them. `single-use-vendor-key`: for one import id, partition and owner, until `expires_at`.
-    `unseal-key`: a fresh key for unseal parts; `nonce` is then the officer's.
+    `operations-key`: sealed operations are encrypted to it. `unseal-key`: a fresh key for unseal parts; `nonce` is
+    then the officer's.
     """
 
     TYP: ClassVar[str] = "strongroom.endorsement"
 
     v: Literal[1] = 1
     device: str
-    purpose: Literal["vendor-key", "provider-key", "single-use-vendor-key", "unseal-key"]
+    purpose: Literal["vendor-key", "provider-key", "single-use-vendor-key", "operations-key", "unseal-key"]
     key_id: str
     public_key: str
     suite: Suite = "HPKE-XWING"

@@ -58,6 +58,7 @@ def make_worker(tmp_path: Path) -> Callable[[str], Operator]:
             lane=Lane(tmp_path / "lanes", lane, tree.lane_key()),
             device="dev_1",
             epoch=1,
+            sign=lambda statement: jws.sign(statement, owner),
         )
 
     return make
