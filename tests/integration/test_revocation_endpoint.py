@@ -18,7 +18,7 @@ from strongroom.endpoint.store import Statuses
 from strongroom.protocol.encoding import make_id
 from strongroom.protocol.revocation import MAX_BODY, MAX_CHECKS, Check
 from tests.support.command import run
-from tests.support.endpoint import ServedEndpoint, question
+from tests.support.customers_endpoint import ServedEndpoint, question
 from tests.support.served import wait_until
 
 
