@@ -124,7 +124,8 @@ class Import(models.Model):
 class Key(models.Model):
     """What is known of one version of a key in a partition: all of it from its receipt, but for the state.
 
-    Versions of a key share its `key_id`, name and partition; the newest is what is shown of the key.
+    Versions of a key share its `key_id`, name and partition; the newest is what is shown of the key. `suspended`: since
+    when the TEE refuses it for want of an answer in force, and why, as its log says.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -138,6 +139,8 @@ class Key(models.Model):
     public_key = models.TextField(blank=True, default="")
     check_value = models.CharField(max_length=16, blank=True, default="")
     created = models.DateTimeField()
+    suspended = models.DateTimeField(null=True, blank=True)
+    suspended_why = models.CharField(max_length=400, blank=True, default="")
 
     class Meta:
         ordering = ["created", "id"]
@@ -146,3 +149,8 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_id} version {self.version}"
+
+    @property
+    def standing(self) -> str:
+        """Its state in one word, `suspended` where it otherwise would be active."""
+        return "suspended" if self.suspended and self.state == "active" else self.state

@@ -139,6 +139,12 @@ def key(*, tenant: Tenant, reference: str, version: int = 0) -> Key:
     raise Refused("not-found", "the key has no such version")
 
 
+def suspended_keys(*, tenant: Tenant) -> list[Key]:
+    """The versions that the TEE refuses for want of an answer in force, the latest first."""
+    with tenant_scope(tenant):
+        return list(Key.objects.filter(tenant=tenant, state="active", suspended__isnull=False).order_by("-suspended"))
+
+
 def defined_partitions() -> list[Partition]:
     """Every tenant's defined partitions: the provider's own view."""
     of_all = Partition.objects.using("provider").select_related("tenant")

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.audit.models import LaneCursor, LogEntry, PortalEvent
+from portal.audit.tags import EventTag
 from strongroom.protocol.log import Entry
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
@@ -59,6 +60,14 @@ def events(*, tenant: Tenant, limit: int = 50) -> list[PortalEvent]:
     """The newest events of the portal that concern a tenant."""
     with tenant_scope(tenant):
         return list(PortalEvent.objects.filter(tenant=tenant)[:limit])
+
+
+def revoked_of_late(*, tenant: Tenant, limit: int = 5) -> list[PortalEvent]:
+    """The newest notices of keys that were revoked in the last week."""
+    since = timezone.now() - timedelta(days=7)
+    with tenant_scope(tenant):
+        notices = PortalEvent.objects.filter(tenant=tenant, tag=EventTag.DEVICE_KEY_REVOKED, time__gt=since)
+        return list(notices[:limit])
 
 
 def events_of_provider(*, limit: int = 50) -> list[PortalEvent]:

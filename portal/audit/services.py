@@ -7,6 +7,7 @@ from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from portal.audit.models import LaneCursor
+from portal.audit.notices import tell_tenants
 from portal.audit.selectors import ALIAS
 from strongroom.protocol.commands import (
     ListLanes,
@@ -18,6 +19,7 @@ from strongroom.protocol.commands import (
     StatusReply,
 )
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.log import ADMIN_LANE
 from tee.drivers import secure_module
 from tenants.models import Partition
 
@@ -108,6 +110,8 @@ def _write(device: str, lane: str, entries: list[LoggedEntry]) -> None:
     )
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(_INSERT, [device, lane, *columns])
+    if lane == ADMIN_LANE:
+        tell_tenants(entries, tenants)
 
 
 def _tenants_of(partitions: Iterable[str]) -> dict[str | None, int]:

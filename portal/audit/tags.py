@@ -33,3 +33,6 @@ class EventTag(StrEnum):
     OFFICER_UNSEAL_PART_GIVEN = "officer:unseal-part:given"
     DEVICE_ACTION_EXECUTED = "device:action:executed"
     DEVICE_ACTION_REFUSED = "device:action:refused"
+    DEVICE_KEY_REVOKED = "device:key:revoked"
+    DEVICE_KEY_SUSPENDED = "device:key:suspended"
+    DEVICE_KEY_RESUMED = "device:key:resumed"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from knox.models import AuthToken
 
+from portal.audit import selectors as audit
 from portal.audit.models import PortalEvent
 from portal.quorum.models import OfficerProfile
 from portal.quorum.selectors import ALIAS
@@ -20,6 +21,7 @@ from tenants.models import ApiClient, ClientDevice, Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import client_names, devices, find_client
 
+SHOWN = 5
 StepState = Literal["done", "now", "later"]
 
 
@@ -57,6 +59,20 @@ class Happening:
 
     event: PortalEvent
     who: str
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What somebody should look at: the suspended keys (of `more` only the number), and what was revoked of late."""
+
+    suspended: list[Key]
+    more: int
+    revoked: list[PortalEvent]
+
+
+def attention(*, tenant: Tenant) -> Attention:
+    suspended = tee.suspended_keys(tenant=tenant)
+    return Attention(suspended[:SHOWN], max(0, len(suspended) - SHOWN), audit.revoked_of_late(tenant=tenant))
 
 
 def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:

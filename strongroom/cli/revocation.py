@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from strongroom.cli import prompts
 from strongroom.cli.output import Json, moment, next_step, pairs, records, show
-from strongroom.client import receipts
+from strongroom.cli.prompts import connected
+from strongroom.client import drills, receipts
 from strongroom.client.home import Home
 from strongroom.endpoint import identity, server
 from strongroom.endpoint.store import Listed, Said, Statuses
@@ -74,6 +75,20 @@ def revocation_list(folder: Dir, as_json: Json = False) -> None:
     _show(as_json, _statuses(folder).listed())
 
 
+@app.command("status")
+def revocation_status(key: Key, as_json: Json = False) -> None:
+    """How a key stands with those who may revoke it, as the portal passes on the device's word."""
+    with connected() as connection:
+        _show_standings(as_json, drills.standings(connection, key, prompts.now()))
+
+
+@app.command("drill")
+def revocation_drill(key: Key, as_json: Json = False) -> None:
+    """Rehearse: have the TEE ask now, and say how long a revocation would take to bite."""
+    with connected() as connection:
+        _show_standings(as_json, drills.drill(connection, key, prompts.now()))
+
+
 def list_kept(home: Home, folder: Path, what: Iterable[str]) -> list[Listed]:
     """Put keys on an endpoint's list, by the names of kept receipts or the files of others, once each receipt holds."""
     found = [
@@ -111,3 +126,39 @@ def _change(as_json: bool, folder: Path, key: str, status: Said, reason: str) ->
 def _show(as_json: bool, found: list[Listed]) -> None:
     rows = [{name: getattr(one, name) for name in COLUMNS} | {"changed": moment(one.changed)} for one in found]
     show(as_json, found, records(rows, COLUMNS, empty="No keys yet: strongroom revocation add NAME"))
+
+
+def _show_standings(as_json: bool, found: list[drills.Standing]) -> None:
+    data = [
+        {"status": one.status, "every": one.every or None, "at_most": one.every or None, "undisturbed": one.undisturbed}
+        for one in found
+    ]
+    show(as_json, {"versions": data}, *(pairs(_rows(one)) for one in found))
+
+
+def _rows(one: drills.Standing) -> list[tuple[str, Any]]:
+    status = one.status
+    rows: list[tuple[str, Any]] = [("Version", status.version), ("State", status.state)]
+    if status.state not in drills.WATCHED:
+        return rows
+    rows += [
+        ("Last answer", f"{status.answer or 'none'}, {moment(status.last_check)}" if status.last_check else "none yet"),
+        ("Next check", moment(status.next_check)),
+        ("Why", status.why),
+        ("Last call", f"{status.seconds:.2f} s, no. {status.checks} since the device's start"),
+        ("If you revoke", _bite(one)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _bite(one: drills.Standing) -> str:
+    if one.status.state != "good":
+        return "nothing changes at first: the key is refused already, and is destroyed when the device has heard it"
+    if not one.every:
+        return (
+            "the last operation is accepted when an answer has run out: the interval is in the terms, sealed elsewhere"
+        )
+    return (
+        f"the last operation is accepted within {one.every} s, whatever anybody blocks or delays; "
+        f"with nobody in the way within {one.undisturbed:.1f} s"
+    )

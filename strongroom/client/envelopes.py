@@ -114,5 +114,6 @@ def seal(
         key_type=material.key_type,
         public_key=material.public_key,
         check_value=material.check_value,
+        answer_holds=terms.revocation.every if terms.revocation else 0,
     )
     return SealedKey(partition=wrapping.partition, envelope=envelope, consent=consent, sent=sent, dossier=dossier)

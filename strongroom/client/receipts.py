@@ -35,7 +35,8 @@ _HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name",
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was sent for an import, as far as it is no secret: kept so that its receipt can be checked at any time.
 
-    `dossier` is the digest of what was validated before.
+    `dossier` is the digest of what was validated before. `answer_holds`: for how many seconds an answer on its
+    revocation does, 0 where nobody is asked.
     """
 
     header: str
@@ -43,6 +44,7 @@ class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     public_key: str
     check_value: str
     dossier: str = ""
+    answer_holds: int = 0
 
 
 class ReceiptAnswer(msgspec.Struct, frozen=True):

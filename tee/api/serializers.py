@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from strongroom.protocol.commands import MOST_RANDOM
+from strongroom.protocol.commands import MOST_RANDOM, VersionStatus
 from strongroom.protocol.suites import SUITES
 from tee.models import EngineKey, Import, PublishedStatus
 from tee.public_keys import MEDIA_TYPES
@@ -124,11 +124,28 @@ class KeyOut(serializers.Serializer):
     version = serializers.IntegerField()
     minimum_version = serializers.IntegerField(help_text="Versions below it refuse every operation.")
     key_type = serializers.CharField()
-    state = serializers.CharField()
+    state = serializers.CharField(source="standing")
     partition = serializers.CharField(source="partition.partition_id")
     created = serializers.DateTimeField()
     public_key = serializers.CharField()
     check_value = serializers.CharField()
+
+
+class RevocationVersionOut(serializers.Serializer):
+    version = serializers.IntegerField()
+    state = serializers.ChoiceField(get_args(get_type_hints(VersionStatus)["state"]))
+    last_check = serializers.IntegerField(
+        allow_null=True, help_text="Unix seconds of the last question with an answer."
+    )
+    next_check = serializers.IntegerField(allow_null=True, help_text="Unix seconds.")
+    answer = serializers.CharField(allow_blank=True, help_text="The last valid one: active, suspended or unknown.")
+    why = serializers.CharField(allow_blank=True, help_text="Why it is suspended, or the customer's reason.")
+    checks = serializers.IntegerField(help_text="Questions asked since the device's start.")
+    seconds = serializers.FloatField(help_text="What the last one took, until it was applied.")
+
+
+class RevocationOut(serializers.Serializer):
+    versions = RevocationVersionOut(many=True)
 
 
 class ReceiptOut(serializers.Serializer):

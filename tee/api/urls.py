@@ -19,5 +19,7 @@ urlpatterns = [
     path("keys/<str:reference>/versions", views.Versions.as_view()),
     path("keys/<str:reference>/order", views.Order.as_view()),
     path("random", views.Random.as_view()),
+    path("keys/<str:reference>/revocation", views.Revocation.as_view()),
+    path("keys/<str:reference>/revocation/check", views.RevocationCheck.as_view()),
     path("session", views.Session.as_view()),
 ]

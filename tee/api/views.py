@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.statements import Receipt as ReceiptStatement
-from tee import imports, public_keys, selectors, services, validation
+from tee import imports, public_keys, revocation, selectors, services, validation
 from tee.api.serializers import (
     AccessIn,
     AccessOut,
@@ -28,6 +28,7 @@ from tee.api.serializers import (
     RandomIn,
     RandomOut,
     ReceiptOut,
+    RevocationOut,
     SessionOut,
     SingleUseKeyIn,
     SingleUseKeyOut,
@@ -261,6 +262,32 @@ class Random(ApiView):
             client_id=self.caller.user.username,
         )
         return Response({"bytes": base64.b64encode(found).decode(), "partition": partition})
+
+
+class Revocation(ApiView):
+    allowed = {"GET": READERS}
+
+    @extend_schema(responses=RevocationOut)
+    def get(self, request: Request, reference: str) -> Response:
+        """How a key stands with those who may revoke it.
+
+        Of each version: its state, the last answer and when the device asks next. Whom it asks only the terms say.
+        """
+        versions = revocation.status(tenant=self.tenant, reference=reference)
+        return Response(RevocationOut({"versions": versions}).data)
+
+
+class RevocationCheck(ApiView):
+    allowed = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=None, responses={202: None})
+    def post(self, request: Request, reference: str) -> Response:
+        """Have the device ask now whether a key may be used.
+
+        Answered at once: the key's revocation says what came of it, once `checks` has grown.
+        """
+        revocation.check_now(tenant=self.tenant, reference=reference)
+        return Response(status=202)
 
 
 class Session(ApiView):

@@ -10,6 +10,7 @@ import msgspec
 from strongroom.protocol import commands
 from strongroom.protocol.commands import (
     Attest,
+    CheckNow,
     Command,
     FindImport,
     Hello,
@@ -19,6 +20,7 @@ from strongroom.protocol.commands import (
     ListOfficers,
     PublishKeys,
     ReadLane,
+    RevocationStatus,
     SessionRequest,
     ShowAccess,
     Status,
@@ -37,12 +39,14 @@ ITEMS_A_SECOND = 20
 
 REPEATABLE: tuple[type[Command], ...] = (
     Attest,
+    CheckNow,
     FindImport,
     ListKeys,
     ListLanes,
     ListOfficers,
     PublishKeys,
     ReadLane,
+    RevocationStatus,
     SessionRequest,
     ShowAccess,
     Status,

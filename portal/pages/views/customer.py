@@ -16,6 +16,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.access import client_principal
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Receipt
+from tee import revocation as tee_revocation
 from tee import selectors as tee
 from tenants import selectors as tenants
 from tenants import services
@@ -47,6 +48,7 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
             "clients": len(clients),
             "entries": audit.count(tenant=tenant),
         },
+        attention=selectors.attention(tenant=tenant),
         steps=steps,
         finished=all(step.state == "done" for step in steps),
         example=keys[0] if keys else None,
@@ -64,7 +66,12 @@ def keys(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
 @customer_page
 def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) -> HttpResponse:
     versions = tee.versions(tenant=tenant, reference=reference)
-    newest = versions[-1]
+    newest, revocation, refused = versions[-1], [], None
+    try:
+        found = tee_revocation.status(tenant=tenant, reference=newest.key_id)
+        revocation = [one for one in found if one.state not in ("none", "destroyed")]
+    except Refused as error:
+        refused = error
     return page(
         request,
         "key.html",
@@ -72,6 +79,8 @@ def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) ->
         key=newest,
         versions=versions,
         receipt=jws.read_unverified(newest.receipt, Receipt),
+        revocation=revocation,
+        refused=refused,
         commands=commands_for(newest),
     )
 

@@ -1,0 +1,66 @@
+"""What the device's log says of keys that were revoked, suspended or resumed, told to their tenants: once each.
+
+It runs inside the transaction that copies the entries, so a notice is there exactly where its entry is.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from portal.audit.models import PortalEvent
+from portal.audit.selectors import ALIAS
+from portal.audit.tags import EventTag
+from strongroom.protocol.commands import LoggedEntry
+from strongroom.protocol.log import Entry
+from tee import revocation
+from tee.models import Key
+
+NAMED = 20
+"""Keys that a notice names; of more it says how many."""
+_TAGS = {
+    "key:revoke": EventTag.DEVICE_KEY_REVOKED,
+    "key:suspend": EventTag.DEVICE_KEY_SUSPENDED,
+    "key:resume": EventTag.DEVICE_KEY_RESUMED,
+}
+_MARKS = [f'"{event}"'.encode() for event in _TAGS]
+
+
+def tell_tenants(entries: Iterable[LoggedEntry], tenants: dict[str | None, int]) -> None:
+    """Note how the keys in `entries` stand now, and keep a notice for each entry. `tenants`: whose a partition is."""
+    for logged in entries:
+        if any(mark in logged.entry for mark in _MARKS):
+            entry = msgspec.json.decode(logged.entry, type=Entry)
+            if entry.event in _TAGS and logged.partition in tenants:
+                _tell(entry, tenants[logged.partition])
+
+
+def _tell(entry: Entry, tenant_id: int) -> None:
+    keys = _noted(entry)
+    details: dict[str, object] = {
+        "partition": entry.partition,
+        "keys": sorted({f"{one.name} version {one.version}" for one in keys})[:NAMED],
+        "count": len(keys),
+    }
+    why = entry.details.get("reason") or entry.details.get("why")
+    if why:
+        details["why"] = why
+    PortalEvent.objects.using(ALIAS).create(tag=_TAGS[entry.event], tenant_id=tenant_id, details=details)
+
+
+def _noted(entry: Entry) -> list[Key]:
+    """The versions that an entry is about, as they stand after it."""
+    listed = entry.details.get("versions")
+    versions = [_version(entry.key, one) for one in listed] if isinstance(listed, list) else []
+    if entry.event == "key:revoke":
+        return revocation.note_revoked(versions)
+    if entry.event == "key:resume":
+        return revocation.note_resumed(versions)
+    since = datetime.fromtimestamp(entry.time, UTC)
+    return revocation.note_suspended(versions, since=since, why=str(entry.details.get("why", "")))
+
+
+def _version(key: str, written: str) -> tuple[str, int]:
+    """`KEY/VERSION`, or a version alone of the entry's own key."""
+    named, slash, version = written.rpartition("/")
+    return (named if slash else key), int(version)

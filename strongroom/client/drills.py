@@ -1,0 +1,73 @@
+"""Rehearsals: whether the device can ask about a key, and how long a revocation would take to bite.
+
+What the portal says here is no evidence: it is the device's answer, passed on. What it cannot lie about is the key's
+use, which ends with the interval that is sealed in the terms.
+"""
+
+import time
+from dataclasses import dataclass
+
+from strongroom.client import receipts
+from strongroom.client.connection import Connection
+from strongroom.client.http import segment
+from strongroom.protocol.commands import RevocationStatusReply, VersionStatus
+from strongroom.protocol.errors import Refused
+
+PATIENCE = 15.0
+"""Seconds for a check to be made: the device gives a call 5."""
+LATEST = 0.75
+"""Of the interval: when a check is due at the latest after the one before (docs/spec/revocation.md)."""
+WATCHED = ("unchecked", "good", "suspended")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a version stands. `every`: seconds for which an answer holds, where this folder sealed the key; else 0."""
+
+    status: VersionStatus
+    every: int
+
+    @property
+    def undisturbed(self) -> float:
+        """Seconds from the customer's word until the device has heard it, while nobody is in the way."""
+        return min(self.every, LATEST * self.every + self.status.seconds)
+
+
+def standings(connection: Connection, key: str, now: int) -> list[Standing]:
+    """How the versions of a key (name or id) stand. Raises `Refused` as `receipts.find` does; what the device says."""
+    receipt = receipts.find(connection, key, now)
+    found = connection.portal.get(f"keys/{segment(receipt.key_id)}/revocation", RevocationStatusReply)
+    sent = {one.version: receipts.find_sent(connection.home, receipt.name, one.version) for one in found.versions}
+    return [Standing(one, made.answer_holds if (made := sent[one.version]) else 0) for one in found.versions]
+
+
+def drill(connection: Connection, key: str, now: int) -> list[Standing]:
+    """Have the device ask now; how the versions stand when it has.
+
+    Raises `Refused`: `key-suspended` where no check was made in time, `not-found` where nobody is asked about the key.
+    """
+    # 1. Who is asked, and how often it was until now.
+    before = {one.status.version: one.status for one in standings(connection, key, now)}
+    due = {one.version for one in before.values() if one.state in WATCHED}
+    if not due:
+        states = ", ".join(f"version {one.version} {one.state}" for one in before.values())
+        raise Refused("not-found", f"nobody is asked about {key}: {states}")
+    # 2. Ask.
+    receipt = receipts.find(connection, key, now)
+    connection.portal.post(f"keys/{segment(receipt.key_id)}/revocation/check", {}, type(None))
+    # 3. Wait until every check was made.
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        after = standings(connection, key, now)
+        waiting = [
+            one
+            for one in after
+            if one.status.version in due
+            and one.status.state in WATCHED
+            and one.status.checks <= before[one.status.version].checks
+        ]
+        if not waiting:
+            return after
+        if time.monotonic() > deadline:
+            raise Refused("key-suspended", f"the device has made no check within {PATIENCE:.0f} s")
+        time.sleep(0.1)
