@@ -3,7 +3,6 @@
 The TEE decides and asks; nothing here changes how a key stands. Who is asked, and with what token, it does not tell.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from strongroom.protocol.commands import (
@@ -17,8 +16,7 @@ from tee import selectors
 from tee.drivers import secure_module
 from tee.models import Key
 from tenants.models import Tenant
-
-ALIAS = "provider"
+from tenants.scoping import tenant_scope
 
 
 def status(*, tenant: Tenant, reference: str) -> list[VersionStatus]:
@@ -35,22 +33,22 @@ def check_now(*, tenant: Tenant, reference: str) -> None:
     secure_module().call(command, Done)
 
 
-def note_suspended(versions: Iterable[tuple[str, int]], *, since: datetime, why: str) -> list[Key]:
+def note_suspended(versions: set[tuple[str, int]], *, tenant: Tenant, since: datetime, why: str) -> list[Key]:
     """Note that the TEE has suspended these versions (key id and number). Returns those that are known here."""
-    return _note(versions, suspended=since, suspended_why=why[:400])
+    return _note(versions, tenant, suspended=since, suspended_why=why[:400])
 
 
-def note_resumed(versions: Iterable[tuple[str, int]]) -> list[Key]:
-    return _note(versions, suspended=None, suspended_why="")
+def note_resumed(versions: set[tuple[str, int]], *, tenant: Tenant) -> list[Key]:
+    return _note(versions, tenant, suspended=None, suspended_why="")
 
 
-def note_revoked(versions: Iterable[tuple[str, int]]) -> list[Key]:
-    return _note(versions, state="revoked", suspended=None, suspended_why="")
+def note_revoked(versions: set[tuple[str, int]], *, tenant: Tenant) -> list[Key]:
+    return _note(versions, tenant, state="revoked", suspended=None, suspended_why="")
 
 
-def _note(versions: Iterable[tuple[str, int]], **changes: object) -> list[Key]:
-    wanted = set(versions)
-    keys = Key.objects.using(ALIAS).filter(key_id__in={key_id for key_id, _ in wanted})
-    found = [one for one in keys if (one.key_id, one.version) in wanted]
-    Key.objects.using(ALIAS).filter(pk__in=[one.pk for one in found]).update(**changes)
+def _note(versions: set[tuple[str, int]], tenant: Tenant, **changes: object) -> list[Key]:
+    with tenant_scope(tenant):
+        keys = Key.objects.filter(tenant=tenant, key_id__in={key_id for key_id, _ in versions})
+        found = [one for one in keys if (one.key_id, one.version) in versions]
+        Key.objects.filter(pk__in=[one.pk for one in found]).update(**changes)
     return found
