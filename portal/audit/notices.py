@@ -21,9 +21,9 @@ from tenants.models import Tenant
 NAMED = 20
 """Keys that a notice names; of more it says how many."""
 _TAGS = {
-    "key:revoke": EventTag.DEVICE_KEY_REVOKED,
-    "key:suspend": EventTag.DEVICE_KEY_SUSPENDED,
-    "key:resume": EventTag.DEVICE_KEY_RESUMED,
+    "key:revoke": EventTag("device:key:revoked"),
+    "key:suspend": EventTag("device:key:suspended"),
+    "key:resume": EventTag("device:key:resumed"),
 }
 _MARKS = [f'"{event}"'.encode() for event in _TAGS]
 
