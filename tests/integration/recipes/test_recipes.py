@@ -1,6 +1,7 @@
 """Every recipe is typed as it stands on its page, before a running installation; and each check on it can fail."""
 
 import re
+import socket
 from pathlib import Path
 from typing import get_args
 
@@ -39,7 +40,7 @@ def alice(stack: Stack) -> Path:
 
 
 def test_every_page_is_typed_by_a_test() -> None:
-    typed_here = {OPENSSL, HSM, "import-with-the-command.md", "import-with-javascript.md"}
+    typed_here = {OPENSSL, HSM, "import-with-the-command.md", "import-with-javascript.md", "revocation.md"}
     assert {page.name for page in FOLDER.glob("*.md")} == typed_here
     for page in typed_here:
         fences = re.findall(r"^```.*$", (FOLDER / page).read_text(), re.MULTILINE)
@@ -54,6 +55,18 @@ def test_the_command(project: Path, alice: Path) -> None:
     assert kept["invoices-2027"]["version"] == 2
     ways = [f"some-{way}-{suite}" for way in get_args(Transport) for suite in SUITES]
     assert all(one in kept for one in ways)
+
+
+@pytest.mark.needs("openssl")
+def test_revocation(project: Path, alice: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = succeeds(project, commands("revocation.md").replace("PORT=8447", f"PORT={port}"))
+    assert "the last operation is accepted within 60 s" in " ".join(said.split())
+    kept = {one["name"]: one["state"] for one in run(alice, "keys")}
+    assert kept["release-far"] == "revoked"
+    assert run(alice, "revocation", "status", "release")["versions"][0]["status"]["state"] == "revoked"
 
 
 @pytest.mark.needs("openssl", "curl")
