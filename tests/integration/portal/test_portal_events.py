@@ -26,7 +26,7 @@ def test_every_event_that_the_code_tells_of_has_a_tag() -> None:
     for folder in ("tenants", "tee", "portal"):
         for path in (ROOT / folder).rglob("*.py"):
             if path.name != "tags.py":
-                told |= set(re.findall(r'"([a-z]+:[a-z-]+:[a-z]+)"', path.read_text()))
+                told |= set(re.findall(r'"([a-z]+:[a-z-]+:[a-z-]+)"', path.read_text()))
     assert len(told) > 10
     assert told == {tag.value for tag in EventTag}
 
