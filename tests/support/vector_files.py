@@ -91,4 +91,5 @@ def _private(key: dict[str, int]) -> rsa.RSAPrivateKey:
     if d < 2**32:  # some files call the public one so, before the private one
         d = key["private exponent"]
     numbers = rsa.RSAPublicNumbers(key.get("public exponent", 65537), p * q)
-    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), rsa.rsa_crt_iqmp(p, q), numbers).private_key()
+    private = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), rsa.rsa_crt_iqmp(p, q), numbers)
+    return private.private_key(unsafe_skip_rsa_key_validation=True)

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.instructions import Item, Parameters
 from strongroom.protocol.mechanisms import REGISTRY, KeyType, Mechanism, Usage
+from tests.support import outside
 from tests.support.imports import Imported
 from tests.support.sealed import Customer
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 payloads = st.lists(st.binary(max_size=120), min_size=1, max_size=12)
 parts = st.tuples(st.binary(max_size=120), st.binary(max_size=120), st.binary(max_size=20))
 batches = st.lists(parts, min_size=1, max_size=12)
@@ -32,6 +33,10 @@ ROUND_TRIPS = [
     (Usage.WRAP, Usage.UNWRAP, Mechanism.AES_KWP),
 ]
 SIGNED = [(one, row) for one, row in REGISTRY.items() if {Usage.SIGN, Usage.VERIFY} <= row.operations]
+OPENED = [one for one, row in REGISTRY.items() if Usage.TRANSLATE in row.operations]
+SEALED = [one for one, row in REGISTRY.items() if Usage.ENCRYPT in row.operations]
+ELSEWHERE = {(Usage.REWRAP, one) for one in OPENED} | {(Usage.SIGN, Mechanism.X509_CSR)}
+"""Tested in files of their own."""
 Keys = Callable[[KeyType], Imported]
 
 
@@ -137,3 +142,31 @@ def test_translate_in_a_batch_is_decrypt_then_encrypt(
         assert moved.errors[len(clear)] == (single.code, single.detail) == ("ciphertext-invalid", "")
 
     holds()
+
+
+@pytest.mark.parametrize("source_mechanism", OPENED)
+def test_every_cipher_translates_to_every_cipher(alice: Customer, key_of: Keys, source_mechanism: Mechanism) -> None:
+    source = key_of(a_type(source_mechanism))
+
+    @settings(few, max_examples=4)
+    @given(st.binary(max_size=60), st.binary(max_size=20), st.binary(max_size=20))
+    def holds(clear: bytes, aad: bytes, outward: bytes) -> None:
+        sealed = outside.seal(source_mechanism, source.material, clear, aad)
+        for mechanism in SEALED:
+            target = key_of(a_type(mechanism))
+            parameters = Parameters(
+                target=target.id, target_mechanism=mechanism, target_aad=b64u(outward), aad=b64u(aad)
+            )
+            moved = alice.operate(source.id, "translate", sealed, mechanism=source_mechanism, parameters=parameters)
+            assert moved.code == ""
+            assert outside.unseal(mechanism, target.material, moved.result, outward) == clear
+
+    holds()
+
+
+def test_every_row_of_the_registry_has_a_property() -> None:
+    covered = ELSEWHERE | set(DETERMINISTIC)
+    covered |= {(usage, one) for there, back, one in ROUND_TRIPS for usage in (there, back)}
+    covered |= {(usage, one) for one, _ in SIGNED for usage in (Usage.SIGN, Usage.VERIFY)}
+    covered |= {(Usage.TRANSLATE, one) for one in OPENED}
+    assert covered == {(usage, one) for one, row in REGISTRY.items() for usage in row.operations}
