@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from strongroom.protocol.mechanisms import REGISTRY, KeyType, Mechanism, Row, Usage, default_mechanism
+from strongroom.protocol.mechanisms import OF_OPERATION, REGISTRY, KeyType, Mechanism, Row, Usage, default_mechanism
 
 PAGE = Path(__file__).with_name("mechanisms.md")
 _HEAD = """# Mechanisms
@@ -41,7 +41,6 @@ are also in translate, and in encrypt and decrypt together; the newest version's
 - Derive refuses a peer that is not on the key's curve, or is of small order: `payload-invalid`.
 
 """
-_OF_OPERATION = {Usage.VERIFY: ["signature"], Usage.TRANSLATE: ["target", "target_mechanism", "target_aad"]}
 
 
 def page() -> str:
@@ -80,8 +79,8 @@ def _default(key_type: KeyType, operation: Usage) -> Mechanism | str:
 
 
 def _parameters(row: Row) -> list[str]:
-    of_operations = [name for usage, names in _OF_OPERATION.items() if usage in row.operations for name in names]
-    return sorted(row.parameters) + of_operations
+    of_operations = {name for usage, names in OF_OPERATION.items() if usage in row.operations for name in names}
+    return sorted(row.parameters) + sorted(of_operations)
 
 
 def _in_order(some: frozenset[KeyType] | frozenset[Usage], order: type[KeyType] | type[Usage]) -> list[str]:

@@ -185,6 +185,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "portal.api.description.complete"],
+    "ENUM_NAME_OVERRIDES": {
+        "OpeningMechanismEnum": "portal.dataplane.description.OPENING",
+        "WrappingMechanismEnum": "portal.dataplane.description.WRAPPING",
+    },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",

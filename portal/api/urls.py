@@ -8,7 +8,7 @@ urlpatterns = [
     path("", include("portal.api.session")),
     path("", include("tenants.api.urls")),
     path("", include("tee.api.urls")),
-    path("", include("portal.dataplane.api")),
+    path("", include("portal.dataplane.description")),
     path("", include("portal.callbacks.urls")),
     path("", include("portal.quorum.urls")),
     path("", include("portal.audit.urls")),

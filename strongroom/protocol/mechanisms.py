@@ -1,6 +1,6 @@
 """Names of key types, operations and mechanisms, and which of them fit together: one registry for every domain."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -159,6 +159,13 @@ REGISTRY: dict[Mechanism, Row] = {
     ),
 }
 
+_OF_WRAP = frozenset({"generate", "clear"})
+OF_OPERATION: dict[Usage, frozenset[str]] = {
+    Usage.VERIFY: frozenset({"signature"}),
+    Usage.TRANSLATE: frozenset({"target", "target_mechanism", "target_aad"}),
+    Usage.REWRAP: frozenset({"target_mechanism", "target_aad"}),
+}
+"""What an operation takes with every mechanism."""
 _CURVE_HASH = {KeyType.EC_P384: Mechanism.ECDSA_SHA384, KeyType.EC_P521: Mechanism.ECDSA_SHA512}
 
 
@@ -172,6 +179,14 @@ def fits(mechanism: str, key_type: str, operation: str) -> bool:
     """Whether the registry has a row for these three names."""
     row = REGISTRY.get(mechanism)  # type: ignore[call-overload]
     return row is not None and key_type in row.key_types and operation in row.operations
+
+
+def mechanisms_of(operation: Usage) -> Iterator[tuple[Mechanism, Row, frozenset[str]]]:
+    """The mechanisms that offer an operation, each with its row and the parameters that it then takes."""
+    for mechanism, row in REGISTRY.items():
+        if operation in row.operations:
+            not_here = _OF_WRAP if operation is Usage.UNWRAP else frozenset()
+            yield mechanism, row, row.parameters - not_here | OF_OPERATION.get(operation, frozenset())
 
 
 def default_mechanism(key_type: KeyType, operation: Usage) -> Mechanism:

@@ -114,6 +114,41 @@ def test_every_operation_is_described_for_whoever_calls_it(stranger: Browser) ->
     assert not any("tenants." in one["description"] for one in operations)
 
 
+def test_every_operation_and_mechanism_of_the_registry_is_described(stranger: Browser) -> None:
+    from strongroom.protocol.mechanisms import REGISTRY, Mechanism, Usage
+
+    document = described(stranger)
+    schemas, told = document["components"]["schemas"], set()
+    for operation in Usage:
+        one = document["paths"][f"/api/v1/keys/{{reference}}/{operation}"]["post"]
+        body = schemas[one["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]]
+        wanted = {mechanism for mechanism, row in REGISTRY.items() if operation in row.operations}
+        named = body["properties"]["mechanism"]
+        if "enum" not in named:
+            named = schemas[(named.get("$ref") or named["allOf"][0]["$ref"]).rpartition("/")[2]]
+        assert set(named["enum"]) == wanted == {row["mechanism"] for row in one["x-mechanisms"]}
+        for row in one["x-mechanisms"]:
+            assert set(row["key_types"]) == REGISTRY[Mechanism(row["mechanism"])].key_types
+            assert set(row["parameters"]) <= set(_properties(document, body, "parameters"))
+            told.add(row["mechanism"])
+        assert set(_properties(document, body, "items")) >= {"payload"}
+    assert told == set(Mechanism)
+
+
+def test_the_description_is_valid_openapi(stranger: Browser) -> None:
+    from drf_spectacular.validation import validate_schema
+
+    validate_schema(described(stranger))
+
+
+def _properties(document: dict[str, Any], body: dict[str, Any], name: str) -> dict[str, Any]:
+    """The properties of an object (or of a list's objects) inside a body; none where it has no such member."""
+    found = body["properties"].get(name, {"properties": {}})
+    found = found.get("items", found)
+    reference = found.get("$ref") or (found["allOf"][0]["$ref"] if "allOf" in found else "")
+    return (document["components"]["schemas"][reference.rpartition("/")[2]] if reference else found)["properties"]
+
+
 def test_every_operation_names_its_problems(stranger: Browser) -> None:
     from strongroom.protocol.errors import CATALOGUE
 

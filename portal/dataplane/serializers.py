@@ -1,16 +1,9 @@
-"""Operations in the API's description. They are served before Django is reached (`portal.wsgi`)."""
+"""What an operation's body and answer may hold, for the API's description: `bodies` reads and writes them."""
 
-from django.urls import path
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_ITEMS
-from strongroom.protocol.mechanisms import Mechanism, Usage
-from tenants.api.base import ApiView
-from tenants.permissions import CLIENT
+from strongroom.protocol.mechanisms import Mechanism
 
 
 class ParametersIn(serializers.Serializer):
@@ -27,6 +20,8 @@ class ParametersIn(serializers.Serializer):
     target = serializers.CharField(required=False)
     target_mechanism = serializers.CharField(required=False, help_text="As `mechanism`.")
     target_aad = serializers.CharField(required=False)
+    generate = serializers.IntegerField(required=False, help_text="Bytes of a data key that is made, 16 to 64.")
+    clear = serializers.BooleanField(required=False, help_text="The data key in clear too: for who may unwrap.")
 
 
 class ItemIn(serializers.Serializer):
@@ -58,6 +53,7 @@ class ItemOut(serializers.Serializer):
     """`error`, else `valid` after verify, else `result`."""
 
     result = serializers.CharField(required=False)
+    clear = serializers.CharField(required=False, help_text="The data key itself, where it was asked for.")
     valid = serializers.BooleanField(required=False)
     error = ItemErrorOut(required=False)
 
@@ -66,43 +62,10 @@ class OperationOut(serializers.Serializer):
     """`results` of a batch, in the order of its items; else `valid` after verify, else `result`."""
 
     result = serializers.CharField(required=False)
+    clear = serializers.CharField(required=False, help_text="The data key itself, where it was asked for.")
     valid = serializers.BooleanField(required=False)
     results = serializers.ListField(child=ItemOut(), required=False)
     key_id = serializers.CharField()
     version = serializers.IntegerField()
+    target_version = serializers.IntegerField(help_text="Of the same key: what the result is under.")
     mechanism = serializers.CharField()
-
-
-_KEY = {"key_id": "key_…", "version": 1, "mechanism": "ECDSA-SHA256"}
-EXAMPLES = [
-    OpenApiExample("sign, hash", {"payload": "YSBjb250cmFjdA=="}, request_only=True),
-    OpenApiExample("verify", {"payload": "YSBjb250cmFjdA==", "parameters": {"signature": "MEUC…"}}, request_only=True),
-    OpenApiExample("encrypt, decrypt", {"payload": "YQ==", "parameters": {"aad": "aW52b2ljZQ=="}}, request_only=True),
-    OpenApiExample("translate", {"payload": "YQ==", "parameters": {"target": "archive"}}, request_only=True),
-    OpenApiExample("a key in signed mode", {"payload": "YQ==", "instruction": "eyJ…"}, request_only=True),
-    OpenApiExample("a result", {"result": "MEUC…", **_KEY}, response_only=True),
-    OpenApiExample("verified", {"valid": True, **_KEY}, response_only=True),
-]
-
-
-class Operation(ApiView):
-    allowed = {"POST": CLIENT}
-
-    @extend_schema(
-        operation_id="keys_operate",
-        parameters=[OpenApiParameter("operation", str, "path", enum=list(Usage))],
-        request=OperationIn,
-        responses=OperationOut,
-        examples=EXAMPLES,
-    )
-    def post(self, request: Request, reference: str, operation: str) -> Response:
-        """Use a key.
-
-        `payload` is the message, plaintext or ciphertext in base64. A signature to verify, and what else a mechanism
-        takes, is in `parameters`. A key in `signed` mode takes an `instruction` that a client device signed. A batch
-        has `items` instead of `payload`, and its answer `results` in their order.
-        """
-        raise Refused("not-found")
-
-
-urlpatterns = [path("keys/<str:reference>/<str:operation>", Operation.as_view())]
