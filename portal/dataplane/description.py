@@ -79,8 +79,8 @@ def _text(operation: Usage) -> str:
             f"{summary}.",
             "",
             f"`payload` is {payload}, in base64. A batch has `items` instead, and its answer `results` in their order: "
-            "no item's error harms another's result. A key in `signed` mode takes an `instruction` that a client device "
-            "signed.",
+            "no item's error harms another's result. A key in `signed` mode takes an `instruction` that a client "
+            "device signed.",
             "",
             "| mechanism | key types | parameters | source |",
             "| --- | --- | --- | --- |",
