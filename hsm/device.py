@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +16,7 @@ from hsm.clock import Clock
 from hsm.keytree import KeyTree
 from hsm.measurement import measure
 from hsm.records import Records
+from hsm.revocator_messages import Stands
 from hsm.shared import Generations, Sessions
 from hsm.standings import Standings
 from hsm.store import Store
@@ -26,9 +26,6 @@ from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.sealing import RecipientPrivateKey
 from strongroom.protocol.statements import DeviceState, Endorsement
-
-if TYPE_CHECKING:
-    from hsm.revocator import Stands
 
 
 @dataclass
@@ -65,7 +62,7 @@ class Device:
     on_gap: Callable[[str, int], None] = lambda _lane, _gap: None
     worker_pids: Callable[[], list[int]] = list
     drop_key: Callable[[str], None] = lambda _path: None
-    ask_revocator: Callable[[list[str]], dict[str, "Stands"]] = lambda _paths: {}
+    ask_revocator: Callable[[list[str]], dict[str, Stands]] = lambda _paths: {}
     endpoints_may_be_private: bool = False
 
     @property

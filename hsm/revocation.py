@@ -19,7 +19,8 @@ from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.faults import log_fault
 from hsm.keys import destroy, versions_of
 from hsm.revocation_sources import Surroundings
-from hsm.revocator import Changed, GiveStatus, Revoke, Stands, StatusIs, decoder, run_revocator
+from hsm.revocator import run_revocator
+from hsm.revocator_messages import Changed, GiveStatus, Revoke, Stands, StatusIs, decoder
 from strongroom.protocol import commands
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.terms import is_watched, read_terms

@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from hsm import records as r
 from hsm import standings as st
 from hsm.clock import NANO, age_ns
@@ -25,6 +23,8 @@ from hsm.keytree import KeyTree
 from hsm.records import Records
 from hsm.revocation_pages import Page, Pages, Watch, Watched
 from hsm.revocation_sources import Outcome, Source, Subject, Surroundings, sources_of
+from hsm.revocator_messages import GiveStatus, Stands, StatusIs, decoder
+from hsm.revocator_outbox import Outbox, Revoked, partition_of
 from hsm.sandbox import follow_parent, lock_memory
 from hsm.shared import Generations
 from hsm.standings import Standings
@@ -37,69 +37,7 @@ THREADS = 64
 MOST_CALLS = 4
 """Calls under way at once for one partition: its slow endpoint holds no more threads than these."""
 SCANNED = 500
-TOLD_AGAIN = 10 * NANO
-MOST_TOLD = 200
 _KEYS = "partitions/*/keys/*/*"
-_encode = msgspec.msgpack.Encoder().encode
-
-
-class GiveStatus(msgspec.Struct, frozen=True, tag="status"):
-    """The parent asks how these versions stand."""
-
-    question: int
-    paths: list[str]
-
-
-class Stands(msgspec.Struct, frozen=True):
-    """How one version stands; as `commands.VersionStatus`."""
-
-    good: bool
-    last_check: int | None
-    next_check: int | None
-    answer: str
-    why: str
-    checks: int
-    seconds: float
-
-
-class StatusIs(msgspec.Struct, frozen=True, tag="status-is"):
-    """Answer to `GiveStatus`: without those that are not watched (yet)."""
-
-    question: int
-    versions: dict[str, Stands]
-
-
-class Revoke(msgspec.Struct, frozen=True, tag="revoke"):
-    """An authentic answer, with this digest, says of versions of one partition (path to reason) that they are revoked.
-
-    It is told again until their records say so too.
-    """
-
-    partition: str
-    source: str
-    answer: str
-    versions: dict[str, str]
-
-
-class Changed(msgspec.Struct, frozen=True, tag="changed"):
-    """Versions (paths) of one partition that came to be suspended, or resumed."""
-
-    partition: str
-    event: str
-    paths: list[str]
-    why: str
-
-
-decoder = msgspec.msgpack.Decoder(GiveStatus | StatusIs | Revoke | Changed)
-
-
-class Revoked(NamedTuple):
-    """What was told of a revoked version, and when."""
-
-    source: str
-    answer: str
-    reason: str
-    told_at: int
 
 
 class Ended(NamedTuple):
@@ -141,8 +79,7 @@ class Revocator:
         self._control = control
         self._pages = Pages()
         self._watched: dict[str, Watched] = {}
-        self._revoked: dict[str, Revoked] = {}
-        self._outbox: deque[bytes] = deque()
+        self._outbox = Outbox(control)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -165,8 +102,7 @@ class Revocator:
                     self._hear()
             self._scan()
             self._apply_ended()
-            self._tell_again()
-            self._flush()
+            self._outbox.flush()
             while (page := self._pages.take(age_ns())) is not None:
                 self._start(page)
 
@@ -213,7 +149,7 @@ class Revocator:
             stored = self._records.get(path, r.StoredKey)
             sources: list[Source] = []
             if stored is not None and not stored.destroyed:
-                sources = sources_of(read_terms(stored.terms), _partition(path), self._around)
+                sources = sources_of(read_terms(stored.terms), partition_of(path), self._around)
             if stored is not None and sources and path not in self._watched:
                 self._watch(path, stored, sources)
             elif not sources:
@@ -229,7 +165,7 @@ class Revocator:
         self._watched[path] = watched
 
     def _forget(self, path: str) -> None:
-        self._revoked.pop(path, None)
+        self._outbox.written(path)
         watched = self._watched.pop(path, None)
         if watched is not None:
             self._standings.set(watched.place, 0, watched.calls, st.REVOKED)
@@ -238,7 +174,7 @@ class Revocator:
     # --- calls ---
 
     def _start(self, page: Page) -> None:
-        partition = _partition(page.watches[0].watched.path)
+        partition = partition_of(page.watches[0].watched.path)
         if self._calls[partition] >= MOST_CALLS:
             self._waiting[partition].append(page)
             return
@@ -261,7 +197,7 @@ class Revocator:
     def _apply_ended(self) -> None:
         while not self._ended.empty():
             ended = self._ended.get()
-            partition = _partition(ended.watches[0].watched.path)
+            partition = partition_of(ended.watches[0].watched.path)
             self._calls[partition] -= 1
             self._apply(ended)
             self._pages.back(ended.page, ended.outcomes, age_ns())
@@ -276,67 +212,33 @@ class Revocator:
         page = ended.page
         now = age_ns()
         page.checked, page.seconds = self._around.clock.now(), (now - page.asked_at) / NANO
-        revoked: list[tuple[str, Revoked]] = []
-        suspended: defaultdict[str, list[Watched]] = defaultdict(list)
-        resumed: list[Watched] = []
+        revoked: dict[str, Revoked] = {}
+        suspended: defaultdict[str, list[str]] = defaultdict(list)
+        resumed: list[str] = []
         outcomes = ended.outcomes or [None] * len(ended.watches)
         for watch, outcome in zip(ended.watches, outcomes, strict=True):
             watch.calls += 1
             watched = watch.watched
-            if watched.path in self._revoked or watched.path not in self._watched:
+            if self._outbox.is_revoked(watched.path) or watched.path not in self._watched:
                 continue
             _note(watch, outcome, ended.failure)
             good_until = watched.good_until
             self._standings.set(watched.place, good_until, watched.calls, _why(watched, now))
             if outcome is not None and outcome.status == "revoked":
                 self._standings.set(watched.place, 0, watched.calls, st.REVOKED)
-                revoked.append((watched.path, Revoked(watch.source.name, outcome.answer, outcome.reason, now)))
+                revoked[watched.path] = Revoked(watch.source.name, outcome.answer, outcome.reason, now)
             elif good_until > now and watched.logged:
                 watched.logged = False
-                resumed.append(watched)
+                resumed.append(watched.path)
             elif good_until <= now and not watched.logged and all(one.calls for one in watched.watches):
                 watched.logged = True
-                suspended[_words(watched, now)].append(watched)
-        self._revoked.update(revoked)
-        self._tell_revoked(revoked)
-        for why, found in suspended.items():
-            self._tell("key:suspend", found, why)
-        self._tell("key:resume", resumed, "")
+                suspended[_words(watched, now)].append(watched.path)
+        self._outbox.revoked(revoked)
+        for why, paths in suspended.items():
+            self._outbox.changed("key:suspend", paths, why)
+        self._outbox.changed("key:resume", resumed, "")
 
-    # --- what the parent is told, and asks ---
-
-    def _tell(self, event: str, found: list[Watched], why: str) -> None:
-        for begin in range(0, len(found), MOST_TOLD):
-            paths = [one.path for one in found[begin : begin + MOST_TOLD]]
-            self._outbox.append(_encode(Changed(_partition(paths[0]), event, paths, why)))
-
-    def _tell_revoked(self, found: list[tuple[str, Revoked]]) -> None:
-        together: defaultdict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
-        for path, one in found:
-            together[_partition(path), one.source, one.answer][path] = one.reason
-        for (partition, source, answer), versions in together.items():
-            paths = list(versions)
-            for begin in range(0, len(paths), MOST_TOLD):
-                some = {path: versions[path] for path in paths[begin : begin + MOST_TOLD]}
-                self._outbox.append(_encode(Revoke(partition, source, answer, some)))
-
-    def _tell_again(self) -> None:
-        """The parent may have died over it, or could not write."""
-        if self._outbox or not self._revoked:
-            return
-        now = age_ns()
-        late = [(path, one) for path, one in self._revoked.items() if now - one.told_at > TOLD_AGAIN]
-        self._revoked.update({path: one._replace(told_at=now) for path, one in late})
-        self._tell_revoked(late)
-
-    def _flush(self) -> None:
-        """Send what the parent takes without waiting for it: it may be busy with another partition's revocations."""
-        while self._outbox:
-            try:
-                self._control.send(self._outbox[0], socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            self._outbox.popleft()
+    # --- what the parent asks ---
 
     def _answer_parent(self) -> None:
         message = self._control.recv(1024 * 1024)
@@ -345,7 +247,7 @@ class Revocator:
         asked = decoder.decode(message)
         if isinstance(asked, GiveStatus):
             found = {path: self._stands(self._watched[path]) for path in asked.paths if path in self._watched}
-            self._outbox.appendleft(_encode(StatusIs(asked.question, found)))
+            self._outbox.answer(StatusIs(asked.question, found))
 
     def _stands(self, watched: Watched) -> Stands:
         now = age_ns()
@@ -361,10 +263,6 @@ class Revocator:
             checks=watched.calls,
             seconds=round(last.page.seconds, 6),
         )
-
-
-def _partition(path: str) -> str:
-    return path.split("/")[1]
 
 
 def _note(watch: Watch, outcome: Outcome | None, failure: str) -> None:

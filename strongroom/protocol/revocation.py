@@ -30,6 +30,7 @@ SHORTEST, LONGEST = 5, 7 * 24 * 3600
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,1024}={0,2}", re.ASCII)  # RFC 6750 §2.1
 _URL = re.compile(r"https://[!-~]{1,2000}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NAT64 = bytes.fromhex("0064ff9b0000000000000000")  # RFC 6052
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 
 
@@ -133,13 +134,10 @@ def is_public(address: str) -> bool:
     if found.version == 6:
         if found.scope_id is not None:
             return False
-        inner = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
-        if found.packed[:12] == bytes.fromhex("0064ff9b0000000000000000"):
-            inner.append(ip_address(found.packed[12:]))
-        if any(one is not None and not is_public(str(one)) for one in inner):
+        if found.ipv4_mapped is not None or found.packed[:12] == _NAT64:
+            return is_public(str(ip_address(found.packed[12:])))
+        if any(one is not None and not is_public(str(one)) for one in (found.sixtofour, *(found.teredo or ()))):
             return False
-        if found.ipv4_mapped is not None:
-            return is_public(str(found.ipv4_mapped))
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 

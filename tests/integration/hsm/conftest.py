@@ -15,6 +15,7 @@ from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.terms import Terms
 from tests.support.imports import Imported, keys_of
 from tests.support.materials import make_terms, material_of
+from tests.support.scripted_endpoint import Endpoint
 from tests.support.sealed import Customer, SealedDevice
 
 _numbers = itertools.count(1)
@@ -93,6 +94,14 @@ def aes_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
 def signed_key(alice: Customer, import_key: Callable[..., Imported]) -> Imported:
     """A P-256 key whose terms ask for signed instructions."""
     return import_key(alice, KeyType.EC_P256, authorisation="signed")
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """A revocation endpoint at the tester's command."""
+    made = Endpoint()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,50 +1,25 @@
 """A key's own endpoint says whether it may be used: the device asks, and nothing runs on an answer that has run out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from strongroom.protocol import commands as c
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.revocation import receipt_digest
-from tests.support.imports import Imported, states_of
+from tests.support.imports import Imported, keys_of, states_of
 from tests.support.refusals import refused
 from tests.support.scripted_endpoint import TOKEN, Endpoint, Identity
 from tests.support.sealed import Customer, SealedDevice
+from tests.support.watching import check_now, entries_of, serves, status, until, used
 
 AES = KeyType.AES_256
 Import = Callable[..., Imported]
 
 
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
-    yield made
-    made.close()
-
-
-def status(customer: Customer, key: Imported) -> c.VersionStatus:
-    command = c.RevocationStatus(partition=customer.partition, key=key.id)
-    return customer.hsm.line().call(command, c.RevocationStatusReply).versions[-1]
-
-
-def used(customer: Customer, key: Imported) -> str:
-    return customer.operate(key.id, "hash", b"m").code
-
-
-def until(what: Callable[[], bool], seconds: float = 8) -> float:
-    """Wait until something is so. Returns how many seconds that took."""
-    begun = time.monotonic()
-    while not what():
-        assert time.monotonic() < begun + seconds
-        time.sleep(0.01)
-    return time.monotonic() - begun
-
-
 def test_a_key_serves_while_its_endpoint_says_active(alice: Customer, import_key: Import, endpoint: Endpoint) -> None:
     key = import_key(alice, AES, revocation=endpoint.terms())
-    assert used(alice, key) == ""
+    serves(alice, key)
     until(lambda: len(endpoint.requests) >= 4)
     assert used(alice, key) == ""
     found = status(alice, key)
@@ -52,19 +27,13 @@ def test_a_key_serves_while_its_endpoint_says_active(alice: Customer, import_key
     assert endpoint.tokens[0] == f"Bearer {TOKEN}"
     assert len({one.nonce for one in endpoint.requests}) == len(endpoint.requests)
     [check] = endpoint.requests[0].checks
-    [receipt] = [one for one in alice_receipts(alice) if alice.receipt(one).key_id == key.id]
+    [receipt] = [one for one in keys_of(alice) if alice.receipt(one).key_id == key.id]
     assert (check.key, check.receipt) == (key.id, receipt_digest(receipt))
-
-
-def alice_receipts(customer: Customer) -> list[str]:
-    from tests.support.imports import keys_of
-
-    return keys_of(customer)
 
 
 def test_revoked_is_for_ever(alice: Customer, import_key: Import, endpoint: Endpoint) -> None:
     key = import_key(alice, AES, revocation=endpoint.terms())
-    assert used(alice, key) == ""
+    serves(alice, key)
     endpoint.statuses[key.id] = ("revoked", "laptop stolen")
     until(lambda: used(alice, key) != "")
     until(lambda: states_of(alice, key.id) == {1: "revoked"})
@@ -74,50 +43,45 @@ def test_revoked_is_for_ever(alice: Customer, import_key: Import, endpoint: Endp
     time.sleep(1.2)
     assert len(endpoint.requests) == asked  # nobody is asked about it any more
     assert (used(alice, key), status(alice, key).state) == ("key-not-active", "revoked")
-    [entry] = [
-        one
-        for one in alice.hsm.verified_log(alice.partition)["admin"]
-        if (one.event, one.key) == ("key:revoke", key.id)
-    ]
+    [entry] = entries_of(alice, key, "key:revoke")
     assert (entry.details["source"], entry.details["reason"]) == ("endpoint", "laptop stolen")
 
 
 def test_suspended_is_until_it_is_active_again(alice: Customer, import_key: Import, endpoint: Endpoint) -> None:
     key = import_key(alice, AES, revocation=endpoint.terms())
-    assert used(alice, key) == ""
+    serves(alice, key)
     endpoint.statuses[key.id] = ("suspended", "audit")
     until(lambda: used(alice, key) == "key-suspended")
     assert (status(alice, key).state, status(alice, key).why) == ("suspended", "suspended: audit")
     endpoint.statuses.clear()
-    until(lambda: used(alice, key) == "")
-    events = [
-        (one.event, one.details.get("why"))
-        for one in alice.hsm.verified_log(alice.partition)["admin"]
-        if one.key == key.id and one.event.startswith("key:") and one.event != "key:import"
+    serves(alice, key)
+    found = entries_of(alice, key, "key:suspend", "key:resume")
+    assert [(one.event, one.details.get("why")) for one in found] == [
+        ("key:suspend", "suspended: audit"),
+        ("key:resume", None),
     ]
-    assert events == [("key:suspend", "suspended: audit"), ("key:resume", None)]
 
 
 def test_without_an_answer_it_is_suspended_when_the_interval_has_run_out(
     alice: Customer, import_key: Import, endpoint: Endpoint
 ) -> None:
     key = import_key(alice, AES, revocation=endpoint.terms(every=2))
-    assert used(alice, key) == ""
+    serves(alice, key)
     endpoint.behave = lambda handler, _request: handler.send(b"", 503)
     asked = len(endpoint.requests)
     endpoint.wait_asked(asked + 1)
     assert until(lambda: used(alice, key) == "key-suspended") < 2
     endpoint.behave = endpoint.answer_soundly
-    until(lambda: used(alice, key) == "")
+    serves(alice, key)
 
 
 def test_check_now_asks_now(alice: Customer, import_key: Import, endpoint: Endpoint) -> None:
     key = import_key(alice, AES, revocation=endpoint.terms(every=600))
-    assert used(alice, key) == ""
+    serves(alice, key)
     before = status(alice, key).checks
     time.sleep(0.25)
     endpoint.statuses[key.id] = ("revoked", "drill")
-    alice.hsm.line().call(c.CheckNow(partition=alice.partition, keys=[key.id]), c.Done)
+    check_now(alice, key)
     assert until(lambda: used(alice, key) != "") < 1
     assert before == 1
 
@@ -132,7 +96,8 @@ def test_every_kind_of_pin_serves(alice: Customer, import_key: Import, pin: str)
         "key": endpoint.terms(public_keys=[endpoint.pinned_key()]),
     }
     key = import_key(alice, AES, revocation=terms[pin])
-    assert used(alice, key) == ""
+    serves(alice, key)
+    alice.order(key.id)
     endpoint.close()
 
 
@@ -149,7 +114,7 @@ def test_a_restart_forgets_every_good_answer(
     customer.operations = device.line("operations")
     assert used(customer, key) == "key-suspended"
     endpoint.behave = endpoint.answer_soundly
-    until(lambda: used(customer, key) == "")
+    serves(customer, key)
 
 
 def test_terms_that_the_device_would_not_follow_are_refused(
