@@ -46,28 +46,30 @@ def drill(connection: Connection, key: str, now: int) -> list[Standing]:
 
     Raises `Refused`: `key-suspended` where no check was made in time, `not-found` where nobody is asked about the key.
     """
-    # 1. Who is asked, and how often it was until now.
-    before = {one.status.version: one.status for one in standings(connection, key, now)}
-    due = {one.version for one in before.values() if one.state in WATCHED}
-    if not due:
-        states = ", ".join(f"version {one.version} {one.state}" for one in before.values())
+    found = standings(connection, key, now)
+    if not any(one.status.state in WATCHED for one in found):
+        states = ", ".join(f"version {one.status.version} {one.status.state}" for one in found)
         raise Refused("not-found", f"nobody is asked about {key}: {states}")
-    # 2. Ask.
+    # Twice: what comes first may be the answer to a question that was under way already.
+    for _ in range(2):
+        found = _asked(connection, key, now, found)
+    return found
+
+
+def _asked(connection: Connection, key: str, now: int, before: list[Standing]) -> list[Standing]:
+    """How the versions stand when each has been asked about once more."""
     receipt = receipts.find(connection, key, now)
     connection.portal.post(f"keys/{segment(receipt.key_id)}/revocation/check", {}, type(None))
-    # 3. Wait until every check was made.
+    counted = {one.status.version: one.status.checks for one in before}
     deadline = time.monotonic() + PATIENCE
     while True:
-        after = standings(connection, key, now)
-        waiting = [
-            one
-            for one in after
-            if one.status.version in due
-            and one.status.state in WATCHED
-            and one.status.checks <= before[one.status.version].checks
-        ]
-        if not waiting:
-            return after
+        found = standings(connection, key, now)
+        if not any(_waits(one.status, counted) for one in found):
+            return found
         if time.monotonic() > deadline:
             raise Refused("key-suspended", f"the device has made no check within {PATIENCE:.0f} s")
         time.sleep(0.1)
+
+
+def _waits(status: VersionStatus, counted: dict[int, int]) -> bool:
+    return status.state in WATCHED and status.checks <= counted.get(status.version, 0)
