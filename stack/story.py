@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_public_key
 from rich.markup import escape
 
+from stack.endpoint import serving
 from stack.layout import PROJECT, StackError, State
 from stack.lifecycle import start, stop
 from stack.narration import chapter, console, done, say
@@ -92,10 +93,13 @@ class Story:
         self._sign_by_http()
         chapter("Acme encrypts, translates, decrypts and hashes")
         self._protect_a_message()
-        # 4. What was done is on record, and the provider cannot change the record.
+        # 4. One of them ends when the customer says so.
+        chapter("Acme pulls the plug on a key")
+        self._revoke_a_key()
+        # 5. What was done is on record, and the provider cannot change the record.
         chapter("Acme verifies the log of its partition")
         self._strongroom("log", "verify")
-        # 5. And the keys?
+        # 6. And the keys?
         chapter("Where is my key?")
         show_whereabouts(self.state, self.run, self.home, [self._file(f"{one}.key") for one in KEYS])
         say(f"told in {time.monotonic() - began:.0f} s")
@@ -171,6 +175,30 @@ class Story:
             raise StackError("The HMAC is not that of the key.")
         done("its HMAC is the one that Acme computes itself")
 
+    def _revoke_a_key(self) -> None:
+        name, every = self._name("guarded"), 2
+        key = ec.generate_private_key(ec.SECP256R1())
+        self._write("guarded.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        sign = ("sign", "--key", name, "--in", str(FILE), "--out", "readme.guarded.sig")
+        with serving(self._file("endpoint")) as port:
+            say(f"$ strongroom revocation serve --dir endpoint --port {port} &")
+            guard = (
+                "--revoke-at",
+                f"https://localhost:{port}/",
+                "--revoke-dir",
+                "endpoint",
+                "--revoke-every",
+                f"{every}s",
+            )
+            self._strongroom("import", "guarded.key", "--name", name, "--usage", "sign", *guard, quiet=True)
+            done("sealed beside the key: whom the device must ask, by which certificate, with which token, how often")
+            self._strongroom("revocation", "drill", name)
+            self._strongroom(*sign)
+            self._strongroom("revocation", "revoke", name, "--dir", "endpoint", "--reason", "a rehearsal", quiet=True)
+            time.sleep(every)
+            self._strongroom(*sign, refused=True)
+        done(f"{every} s after Acme's word nobody can use it: the device has destroyed it")
+
     def _ask_by_http(self, name: str, operation: str, payload: bytes) -> httpx.Response:
         return httpx.post(
             f"{self.run.url}/api/v1/keys/{name}/{operation}",
@@ -194,14 +222,15 @@ class Story:
 
     # --- machinery ---
 
-    def _strongroom(self, *arguments: str, quiet: bool = False) -> None:
-        """The command as Acme types it; `quiet` leaves out what it answers."""
+    def _strongroom(self, *arguments: str, quiet: bool = False, refused: bool = False) -> None:
+        """The command as Acme types it; `quiet` leaves out what it answers, `refused` is what must become of it."""
         say(f"$ strongroom {escape(' '.join(one.replace(str(PROJECT) + '/', '') for one in arguments))}")
         command = [sys.executable, "-m", "strongroom", *arguments]
         environment = os.environ | {"STRONGROOM_HOME": str(self.home.path), "PYTHONPATH": str(PROJECT)}
         output = subprocess.DEVNULL if quiet else None
-        if subprocess.run(command, env=environment, cwd=self._file("."), stdout=output, check=False).returncode:
-            raise StackError(f"`strongroom {arguments[0]}` failed.")
+        status = subprocess.run(command, env=environment, cwd=self._file("."), stdout=output, check=False).returncode
+        if status != (1 if refused else 0):
+            raise StackError(f"`strongroom {arguments[0]}` {'was not refused' if refused else 'failed'}.")
 
     def _name(self, kind: str) -> str:
         return f"demo-{self.number}-{kind}"
