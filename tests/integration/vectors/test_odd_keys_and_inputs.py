@@ -102,6 +102,11 @@ def test_a_traditional_private_key_is_taken_and_an_encrypted_one_is_not(bench: B
         assert bench.id_of(VectorKey(kind, data)) == "key-unparsable"
 
 
+def test_an_ml_dsa_key_without_its_seed_is_refused(bench: Bench) -> None:
+    expanded = (FOLDER / "asymmetric" / "MLDSA" / "mldsa65_noseed_priv.der").read_bytes()
+    assert bench.id_of(VectorKey(KeyType.ML_DSA_65, expanded)) == "key-unparsable"
+
+
 # --- signatures ---
 
 
