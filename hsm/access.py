@@ -9,9 +9,14 @@ from strongroom.protocol.mechanisms import with_implied
 
 
 class Access:
-    """The access list of one partition record. It was checked when the owner put it in force."""
+    """The access list of one partition record. It was checked when the owner put it in force.
+
+    Raises `Refused("partition-destroyed")`.
+    """
 
     def __init__(self, partition: Partition) -> None:
+        if partition.destroyed:
+            raise Refused("partition-destroyed")
         listed: list[Principal] = []
         if partition.document:
             listed = jws.read_unverified(partition.document, AccessList).principals

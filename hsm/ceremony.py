@@ -9,18 +9,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hsm import records as r
-from hsm import splitting
 from hsm.device import Device
 from hsm.dispatch import ANY_STATE, ANYONE, CONSOLE, handles
-from hsm.keytree import KeyTree, storage_root
+from hsm.officers import enrol_first, make_transcript, share_unseal_secret
 from hsm.wrapping_keys import make_wrapping_key
 from strongroom.protocol import certificates, commands
-from strongroom.protocol.admin_actions import Officer, check_thresholds
+from strongroom.protocol.admin_actions import check_thresholds
 from strongroom.protocol.encoding import make_id
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import WORLD_LOG
-from strongroom.protocol.sealing import RecipientPublicKey
-from strongroom.protocol.statements import CeremonyTranscript
 from strongroom.protocol.suites import SUITES
 
 
@@ -85,52 +82,20 @@ def initialise(device: Device, command: commands.Initialise) -> commands.Initial
             raise Refused("hsm-wrong-state", "the device was initialised before")
         return msgspec.msgpack.decode(kept.reply, type=commands.InitialiseReply)
     # 1. The officers' rules are sound.
-    officers = [
-        Officer(name=one.name, officer_class=one.officer_class, credential=one.credential, enrolled_epoch=1)
-        for one in command.officers
-    ]
-    check_thresholds(officers, command.thresholds, development=device.mode == "development")
-    # 2. The world: its key, and the unseal secret that together with the device secret protects it.
-    world, world_key, unseal_secret = make_id("wd_"), os.urandom(32), os.urandom(32)
-    names = {one.credential.fingerprint: one.name for one in command.officers if one.officer_class == "security"}
-    threshold = command.thresholds["security"]
-    parts, wraps = splitting.split(unseal_secret, names, threshold, world)
-    root_tree = KeyTree(device.device_secret(), storage_root(unseal_secret, device.device_secret()))
-    # 3. Each part goes to its card, sealed to the card's own key.
-    sealed_parts = {
-        one.credential.fingerprint: RecipientPublicKey.from_text(one.sealing_key).seal(
-            parts[one.credential.fingerprint],
-            commands.unseal_part_info(world, one.credential.fingerprint),
-        )
-        for one in command.officers
-        if one.officer_class == "security"
-    }
-    # 4. A transcript of what was made, for everyone present.
-    transcript = CeremonyTranscript(
-        device=device.device_id,
-        mode=device.mode,
-        world=world,
-        officers={one.credential.fingerprint: one.officer_class for one in officers},
-        thresholds=command.thresholds,
-        measurement=device.measurement,
-        issued_at=device.now(),
-    )
-    reply = commands.InitialiseReply(world, sealed_parts, device.sign(transcript))
-    unsealing = r.Unsealing(
-        world=world,
-        threshold=threshold,
-        wraps=wraps,
-        commitments={card: splitting.commitment(part, card, world) for card, part in parts.items()},
-        names=names,
-        world_key=root_tree.seal("world-key", world_key),
-        request=request,
-        reply=msgspec.msgpack.encode(reply),
-    )
-    # 5. All of it is written together; the world's first records are sealed under its key.
+    enrolled = enrol_first(command.officers, command.thresholds)
+    check_thresholds(enrolled.officers, command.thresholds, development=device.mode == "development")
+    # 2. The world: its key, and the unseal secret that together with the device secret protects it; each part of that
+    #    goes to its card, sealed to the card's own key.
+    world, world_key = make_id("wd_"), os.urandom(32)
+    unsealing, sealed_parts = share_unseal_secret(device, world_key, world, enrolled)
+    # 3. A transcript of what was made, for everyone present.
+    reply = commands.InitialiseReply(world, sealed_parts, device.sign(make_transcript(device, world, enrolled)))
+    # 4. All of it is written together; the world's first records are sealed under its key.
     unlocked = device.unlocked_records(world_key)
     with unlocked.transaction() as changes:
-        changes.put("device/unsealing", unsealing)
-        changes.put("world/officers", r.Officers(1, officers, command.thresholds))
+        kept_answer = {"request": request, "reply": msgspec.msgpack.encode(reply)}
+        changes.put("device/unsealing", r.replaced(unsealing, **kept_answer))
+        changes.put("world/officers", enrolled)
         make_wrapping_key(device, changes, "vendor-key", "HPKE-XWING")
         for suite in SUITES:
             make_wrapping_key(device, changes, "provider-key", suite)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from strongroom.protocol import commands
+from strongroom.protocol.action_table import OfficerEnrolment
 from strongroom.protocol.encoding import b64u, from_b64u, read_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.frames import pack, read_frame
@@ -48,7 +49,7 @@ class UnsealPart(msgspec.Struct, forbid_unknown_fields=True):
 class Ceremony(msgspec.Struct, forbid_unknown_fields=True):
     """The ceremony's input file."""
 
-    officers: list[commands.OfficerEnrolment]
+    officers: list[OfficerEnrolment]
     thresholds: dict[str, int]
 
 

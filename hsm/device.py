@@ -130,6 +130,15 @@ class Device:
         self.records = records
         self.unsealed = True
 
+    def world_key(self) -> bytes:
+        """For sharing the unseal secret anew. Raises `Refused("hsm-sealed")`."""
+        return self.records.keys.world_key()
+
+    def lock(self) -> None:
+        """Forget the world key: sealed from here on. The server ends the workers."""
+        self.records = Records(self.records.store, KeyTree(self.device_secret()), self.generations)
+        self.unsealed = False
+
     def officers(self) -> r.Officers:
         return self.records.need("world/officers", r.Officers)
 

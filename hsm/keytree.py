@@ -52,7 +52,7 @@ class KeyTree:
 
     def lane_key(self) -> bytes:
         """The key that authenticates the workers' log files."""
-        return derive(self._world(), "lanes")
+        return derive(self.world_key(), "lanes")
 
     def _cipher(self, path: str) -> AESGCM:
         kind, _, rest = path.partition("/")
@@ -62,9 +62,10 @@ class KeyTree:
     def _derive_base(self, kind: str, partition: str) -> bytes:
         if kind == "device":
             return self._device_key
-        return derive(self._world(), kind, partition)
+        return derive(self.world_key(), kind, partition)
 
-    def _world(self) -> bytes:
+    def world_key(self) -> bytes:
+        """Raises `Refused("hsm-sealed")` where there is none."""
         if self._world_key is None:
             raise Refused("hsm-sealed")
         return self._world_key

@@ -5,7 +5,8 @@ from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from strongroom.protocol import commands
 from strongroom.protocol.access import access_list_digest, check_update, partition_id
-from strongroom.protocol.admin_actions import AdminAction, DefinePartition, action_digest
+from strongroom.protocol.action_table import DefinePartition
+from strongroom.protocol.admin_actions import AdminAction, action_digest
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 

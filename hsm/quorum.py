@@ -3,39 +3,28 @@
 import secrets
 
 from hsm import records as r
+from hsm.actions import DOES
 from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
-from hsm.partitions import define_partition
-from hsm.revocation_bounds import set_bounds
-from hsm.wrapping_keys import rotate_wrapping_key
-from strongroom.protocol import commands
+from hsm.limits import limits
+from hsm.officers import make_roster
+from strongroom.protocol import commands, jws
+from strongroom.protocol.action_table import ACTIONS, SealDevice
 from strongroom.protocol.admin_actions import (
-    ACTIONS,
     AdminAction,
-    DefinePartition,
-    RotateProviderKey,
-    SetRevocationBounds,
+    Withdrawal,
     action_digest,
     check_request,
+    check_withdrawal,
     count_approvals,
     read_action,
 )
 from strongroom.protocol.encoding import b64u, canonical_json, digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import WORLD_LOG
-from strongroom.protocol.statements import Roster
 
-ACTION_SECONDS = 7 * 24 * 3600
 MAX_SIGNED = 16 * 1024
 MAX_APPROVALS = 100
-
-
-@handles(commands.ListOfficers, states=OPERATIONAL, callers=PORTAL)
-def list_officers(device: Device, _command: commands.ListOfficers) -> commands.ListOfficersReply:
-    enrolled = device.officers()
-    return commands.ListOfficersReply(
-        enrolled.epoch, device.world, enrolled.officers, enrolled.thresholds, make_roster(device)
-    )
 
 
 @handles(commands.OpenAction, states=OPERATIONAL, callers=PORTAL)
@@ -49,11 +38,13 @@ def open_action(device: Device, command: commands.OpenAction) -> commands.OpenAc
     asked = f"world/requests/{digest(command.request.encode())}"
     if (kept := device.records.get(asked, r.AskedAction)) is not None:
         return commands.OpenActionReply(kept.action)
-    # 2. The device adds what makes the action fresh and its own.
+    # 2. Nothing is opened that could not be carried out as things stand.
+    DOES[type(request.body)].check(device, request.body)
+    # 3. The device adds what makes the action fresh and its own.
     now = device.now()
     action = canonical_json(
         AdminAction(
-            officer_class=ACTIONS[request.action],
+            officer_class=ACTIONS[request.action].officer_class,
             action=request.action,
             body=request.body,
             world=device.world,
@@ -62,10 +53,10 @@ def open_action(device: Device, command: commands.OpenAction) -> commands.OpenAc
             officer_epoch=enrolled.epoch,
             requester=requester.credential.fingerprint,
             opened_at=now,
-            expires_at=now + ACTION_SECONDS,
+            expires_at=now + limits(device).action_hours * 3600,
         )
     )
-    # 3. Only what was opened here can be carried out later.
+    # 4. Only what was opened here can be carried out later.
     with device.records.transaction() as changes:
         changes.put(asked, r.AskedAction(action))
         changes.put(_path(action), r.OpenedAction(action))
@@ -92,18 +83,23 @@ def execute_action(device: Device, command: commands.ExecuteAction) -> commands.
         raise Refused("action-unknown")
     if opened.executed:
         return commands.ExecuteActionReply(opened.result)
+    if opened.withdrawn:
+        raise Refused("action-unknown", "its requester took it back")
     # 2. Officers have not changed since, and K distinct ones of its class approve it.
     enrolled = device.officers()
     action = read_action(command.action)
     if action.officer_epoch != enrolled.epoch:
         raise Refused("action-expired", "officers have changed since it was opened")
     approvers = count_approvals(command.action, command.approvals, enrolled.officers, enrolled.thresholds, device.now())
-    # 3. Done and recorded in one transaction, so once or not at all.
+    # 3. It can still be done as things stand now.
+    does = DOES[type(action.body)]
+    does.check(device, action.body)
+    # 4. Done and recorded in one transaction, so once or not at all. The roster is that of the officers who approved.
+    roster = make_roster(device)
     with device.records.transaction() as changes:
-        result = _carry_out(device, changes, action)
+        result = does.run(device, changes, action.body, action)
         changes.put(_path(command.action), r.replaced(opened, executed=True, result=result))
-        logs = (WORLD_LOG, result) if isinstance(action.body, DefinePartition) else (WORLD_LOG,)
-        for log in logs:
+        for log in (WORLD_LOG, *does.partitions(action.body, result)):
             changes.log(
                 log,
                 epoch=device.boot_epoch,
@@ -115,37 +111,40 @@ def execute_action(device: Device, command: commands.ExecuteAction) -> commands.
                     "action": b64u(command.action),
                     "approvals": command.approvals,
                     "approvers": sorted(one.credential.fingerprint for one in approvers),
-                    "roster": make_roster(device),
+                    "roster": roster,
                     "result": result,
                 },
             )
+    # 5. What can only follow once that is on record.
+    if isinstance(action.body, SealDevice):
+        device.lock()
     return commands.ExecuteActionReply(result)
 
 
-def _carry_out(device: Device, changes: r.Changes, action: AdminAction) -> str:
-    """Do what the action says. Returns what it made: a partition's id, a wrapping key's id."""
-    if isinstance(action.body, DefinePartition):
-        return define_partition(device, changes, action, action.body)
-    if isinstance(action.body, RotateProviderKey):
-        return rotate_wrapping_key(device, changes, "provider-key", action.body.suite)
-    if isinstance(action.body, SetRevocationBounds):
-        return set_bounds(changes, action.body)
-    return rotate_wrapping_key(device, changes, "vendor-key", "HPKE-XWING")
-
-
-def make_roster(device: Device) -> str:
-    """The officers enrolled now, signed: with it anyone can count an action's approvals again."""
-    enrolled = device.officers()
-    return device.sign(
-        Roster(
-            device=device.device_id,
-            world=device.world,
-            epoch=enrolled.epoch,
-            officers=enrolled.officers,
-            thresholds=enrolled.thresholds,
-            issued_at=device.now(),
-        )
-    )
+@handles(commands.WithdrawAction, states=OPERATIONAL, callers=PORTAL)
+def withdraw_action(device: Device, command: commands.WithdrawAction) -> commands.Done:
+    """Its requester takes an open action back: approvals that were given or come later carry nothing out."""
+    if len(command.withdrawal) > MAX_SIGNED:
+        raise Refused("too-large")
+    wanted = jws.read_unverified(command.withdrawal, Withdrawal).action_digest
+    opened = device.records.get(f"world/actions/{wanted}", r.OpenedAction)
+    if opened is None or opened.executed:
+        raise Refused("action-unknown")
+    requester = read_action(opened.action).requester
+    check_withdrawal(command.withdrawal, device.officers().officers, requester, action_digest(opened.action))
+    if not opened.withdrawn:
+        with device.records.transaction() as changes:
+            changes.put(_path(opened.action), r.replaced(opened, withdrawn=True))
+            changes.log(
+                WORLD_LOG,
+                epoch=device.boot_epoch,
+                time=device.now(),
+                event="action:withdraw",
+                principal=requester,
+                digest=wanted,
+                details={"withdrawal": command.withdrawal},
+            )
+    return commands.Done()
 
 
 def _path(action: bytes) -> str:

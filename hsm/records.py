@@ -88,6 +88,27 @@ class OpenedAction(msgspec.Struct, frozen=True):  # world/actions/DIGEST
     action: bytes
     executed: bool = False
     result: str = ""
+    withdrawn: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True):  # world/limits
+    """How long an action can be approved, and how long a destruction waits that the owner did not sign."""
+
+    action_hours: int = 7 * 24
+    destruction_hours: int = 7 * 24
+
+
+class Destruction(msgspec.Struct, frozen=True):  # world/destructions/PARTITION
+    """A partition whose destruction waits: an index, so that they are found without reading every partition."""
+
+    due: int
+
+
+class UnsealParts(msgspec.Struct, frozen=True):  # world/unseal-parts
+    """The newest sharing of the unseal secret: each security card's part, sealed to the card, with its transcript."""
+
+    parts: dict[str, bytes]
+    transcript: str
 
 
 class AskedAction(msgspec.Struct, frozen=True):  # world/requests/DIGEST
@@ -97,13 +118,18 @@ class AskedAction(msgspec.Struct, frozen=True):  # world/requests/DIGEST
 
 
 class Partition(msgspec.Struct, frozen=True):  # partitions/ID
-    """`document` is the signed access list in force (empty: none yet); `owners` are in force either way."""
+    """`document` is the signed access list in force (empty: none yet); `owners` are in force either way.
+
+    `destroy_at` (unix seconds): a destruction waits until then. `destroyed`: no key of it is left.
+    """
 
     tenant: str
     defined_by: str
     owners: list[PublicCredential]
     version: int = 0
     document: str = ""
+    destroy_at: int = 0
+    destroyed: bool = False
 
 
 class Import(msgspec.Struct, frozen=True):  # partitions/ID/imports/ID

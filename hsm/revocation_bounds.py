@@ -5,7 +5,7 @@ They count when a key is imported. A key that is there keeps the interval that i
 
 from hsm import records as r
 from hsm.device import Device
-from strongroom.protocol.admin_actions import SetRevocationBounds
+from strongroom.protocol.action_table import SetRevocationBounds
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.revocation import LONGEST, SHORTEST, check_address_literal, check_bounds
 from strongroom.protocol.terms import Terms
@@ -32,9 +32,13 @@ def check_revocation_here(device: Device, terms: Terms) -> None:
         raise Refused("terms-refused", "the age of a certificate's status is not within the device's bounds")
 
 
-def set_bounds(changes: r.Changes, body: SetRevocationBounds) -> str:
-    """Put other bounds in force. Raises `Refused("malformed")` where nothing lies within them."""
+def check_bounds_body(_device: Device, body: SetRevocationBounds) -> None:
+    """Raise `Refused("malformed")` where nothing lies within the bounds."""
     if not 1 <= body.shortest <= body.longest:
         raise Refused("malformed", "1 ≤ shortest ≤ longest, in seconds")
+
+
+def set_bounds(changes: r.Changes, body: SetRevocationBounds) -> str:
+    """Put other bounds in force."""
     changes.put("world/revocation-bounds", r.RevocationBounds(body.shortest, body.longest))
     return f"{body.shortest}-{body.longest}"

@@ -12,9 +12,11 @@ import msgspec
 
 from hsm import (  # noqa: F401  (they declare handlers)
     ceremony,
+    destruction,
     imports,
     keys,
     log,
+    officers,
     partitions,
     quorum,
     randomness,
@@ -109,7 +111,7 @@ class Server:
             self._tick()
 
     def _tick(self) -> None:
-        """What is due by itself: a revocator where there is none, and each minute the time on record."""
+        """What is due by itself: a revocator where there is none, each minute the time on record, and destructions."""
         control = self.revocator.start()
         if control is not None:
             self._selector.register(control, selectors.EVENT_READ, self.revocator)
@@ -117,8 +119,10 @@ class Server:
             self._clock_kept = time.monotonic()
             try:
                 self._device.keep_clock()
+                if self._device.unsealed:
+                    destruction.destroy_due(self._device)
             except Refused as error:
-                logger.error("the time cannot be put on record: %s", error.code)
+                logger.error("what is due each minute cannot be done: %s", error.code)
 
     def _accept(self) -> None:
         sock, _ = self._listener.accept()
@@ -159,6 +163,8 @@ class Server:
             reply = dispatch(self._device, caller.hello.caller, frame)
             if self._device.unsealed and not was_unsealed:
                 self._open_operations()
+            elif was_unsealed and not self._device.unsealed:
+                self._close_operations()
             caller.sock.sendall(_pack_reply(reply))
 
     def _welcome(self, caller: CallerConnection, frame: bytes) -> Reply:
@@ -179,6 +185,15 @@ class Server:
         self._start_workers()
         for caller in [one for one in self._callers if one.hello and one.hello.lane == "operations"]:
             self._hand_over(caller)
+
+    def _close_operations(self) -> None:
+        """Sealed: no worker goes on. Callers' connections end with them; on new ones they are told `hsm-sealed`."""
+        for worker in self.workers.all.values():
+            self._selector.unregister(worker.control)
+        self.workers.stop()
+        if self.revocator.control is not None:
+            self._selector.unregister(self.revocator.control)
+            self.revocator.bury()
 
     def _hand_over(self, caller: CallerConnection) -> None:
         if not self.workers.all:

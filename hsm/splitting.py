@@ -25,14 +25,19 @@ def split(
 
     Raises `Refused("quorum-rule-refused")` where there would be too many sets.
     """
-    if math.comb(len(names), threshold) > MAX_SETS:
-        raise Refused("quorum-rule-refused", f"too many sets of {threshold} of {len(names)} cards")
+    check_sets(names, threshold)
     parts = {card: os.urandom(32) for card in names}
     wraps = {}
     for cards in itertools.combinations(sorted(names), threshold):
         if len({names[card] for card in cards}) == threshold:
             wraps["+".join(cards)] = aes_key_wrap(_set_key(cards, parts, world), secret)
     return parts, wraps
+
+
+def check_sets(names: Mapping[str, str], threshold: int) -> None:
+    """Raise `Refused("quorum-rule-refused")` where there would be too many sets of `threshold` cards."""
+    if math.comb(len(names), threshold) > MAX_SETS:
+        raise Refused("quorum-rule-refused", f"too many sets of {threshold} of {len(names)} cards")
 
 
 def join(

@@ -42,6 +42,21 @@ def rotate_wrapping_key(device: Device, changes: Changes, purpose: str, suite: S
     return make_wrapping_key(device, changes, purpose, suite)
 
 
+def check_in_force(device: Device, purpose: str, key_id: str) -> None:
+    """Raise `Refused("not-found")` unless the device has that key in force."""
+    if not device.records.need(f"world/{purpose}s/{key_id}", r.WrappingKey).in_force:
+        raise Refused("not-found", "the key is retired already")
+
+
+def retire_wrapping_key(device: Device, changes: Changes, purpose: str, key_id: str) -> str:
+    """Retire a key without a successor: its private half is gone."""
+    path = f"world/{purpose}s/{key_id}"
+    kept = device.records.need(path, r.WrappingKey)
+    changes.put(path, r.replaced(kept, in_force=False, private_key=b""))
+    changes.erases = True
+    return key_id
+
+
 @handles(commands.MakeSingleUseKey, states=OPERATIONAL, callers=PORTAL)
 def make_single_use_key(device: Device, command: commands.MakeSingleUseKey) -> commands.MakeSingleUseKeyReply:
     """A vendor key for exactly one import: what the suite cannot bind into a ciphertext, the key itself is bound to."""

@@ -25,7 +25,8 @@ from strongroom.client.home import Config, Home, TrustFiles
 from strongroom.officer import actions
 from strongroom.officer.cards import open_card, read_card
 from strongroom.protocol.access import client_principal, device_principal
-from strongroom.protocol.admin_actions import DefinePartition, read_action
+from strongroom.protocol.action_table import DefinePartition
+from strongroom.protocol.admin_actions import read_action
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 

@@ -19,7 +19,7 @@ from stack.people import OfficerPerson, People, make_people
 from strongroom.client.evidence import new_nonce
 from strongroom.officer.cards import CeremonyOutcome, new_card, open_card, read_card, receive, write_card
 from strongroom.officer.unseal import make_unseal_part
-from strongroom.protocol.admin_actions import OFFICER_CLASSES
+from strongroom.protocol.action_table import OFFICER_CLASSES
 from strongroom.protocol.commands import StatusReply
 
 THRESHOLD = 2

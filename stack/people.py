@@ -6,7 +6,7 @@ import secrets
 import msgspec
 
 from stack.layout import TENANTS, State, write_private
-from strongroom.protocol.admin_actions import OFFICER_CLASSES, OfficerClass
+from strongroom.protocol.action_table import OFFICER_CLASSES, OfficerClass
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from strongroom.protocol.admin_actions import OFFICER_CLASSES
+from strongroom.protocol.action_table import OFFICER_CLASSES
 
 
 class OfficerProfile(models.Model):

@@ -3,7 +3,8 @@
 from django.db.models import QuerySet
 
 from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
-from strongroom.protocol.admin_actions import Body, action_name, read_action
+from strongroom.protocol.action_table import Body, action_name
+from strongroom.protocol.admin_actions import read_action
 from strongroom.protocol.commands import ListOfficers, ListOfficersReply, Status, StatusReply
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module

@@ -15,14 +15,8 @@ from portal.quorum.codes import use_code
 from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws
-from strongroom.protocol.admin_actions import (
-    ActionRequest,
-    Body,
-    DefinePartition,
-    action_digest,
-    count_approvals,
-    read_action,
-)
+from strongroom.protocol.action_table import Body, DefinePartition
+from strongroom.protocol.admin_actions import ActionRequest, action_digest, count_approvals, read_action
 from strongroom.protocol.commands import (
     ExecuteAction,
     ExecuteActionReply,

@@ -12,7 +12,7 @@ from strongroom.cli.output import Json, next_step, pairs, show
 from strongroom.cli.prompts import PinFile
 from strongroom.client.files import write_private
 from strongroom.officer.cards import CardFace, CeremonyOutcome, new_card, open_card, read_card, receive, write_card
-from strongroom.protocol.admin_actions import OfficerClass
+from strongroom.protocol.action_table import OfficerClass
 from strongroom.protocol.encoding import read_json
 from strongroom.protocol.errors import Refused
 

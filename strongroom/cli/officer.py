@@ -12,15 +12,8 @@ from strongroom.cli.prompts import PinFile, connected
 from strongroom.client.connection import Connection
 from strongroom.officer import actions, unseal
 from strongroom.officer.cards import OpenCard, open_card, read_card
-from strongroom.protocol.admin_actions import (
-    AdminAction,
-    Body,
-    RotateProviderKey,
-    RotateVendorKey,
-    describe,
-    read_action,
-    words,
-)
+from strongroom.protocol.action_table import Body, RotateProviderKey, RotateVendorKey, words
+from strongroom.protocol.admin_actions import AdminAction, describe, read_action
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.suites import Suite
 

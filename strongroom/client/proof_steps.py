@@ -11,13 +11,8 @@ from strongroom.client.dossier import PROVIDER, THIRD_PARTY, Anchors, Dossier, E
 from strongroom.client.routes import Route
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, access_list_digest, check_update, partition_id
-from strongroom.protocol.admin_actions import (
-    AdminAction,
-    DefinePartition,
-    action_digest,
-    count_approvals,
-    read_action,
-)
+from strongroom.protocol.action_table import DefinePartition
+from strongroom.protocol.admin_actions import AdminAction, action_digest, count_approvals, read_action
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import from_b64u

@@ -9,16 +9,8 @@ from strongroom.client.connection import Connection
 from strongroom.client.http import segment
 from strongroom.officer.cards import CardFace, OpenCard
 from strongroom.protocol import jws
-from strongroom.protocol.admin_actions import (
-    ActionRequest,
-    AdminAction,
-    Approval,
-    Body,
-    DefinePartition,
-    action_digest,
-    action_name,
-    read_action,
-)
+from strongroom.protocol.action_table import Body, DefinePartition, action_name
+from strongroom.protocol.admin_actions import ActionRequest, AdminAction, Approval, action_digest, read_action
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 

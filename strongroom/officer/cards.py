@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from strongroom.client.files import read_file, write_private
-from strongroom.protocol.admin_actions import OFFICER_CLASSES, OfficerClass
+from strongroom.protocol.action_table import OFFICER_CLASSES, OfficerClass, OfficerEnrolment
 from strongroom.protocol.certificates import verify_statement
-from strongroom.protocol.commands import OfficerEnrolment, unseal_part_info
+from strongroom.protocol.commands import unseal_part_info
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, read_json
 from strongroom.protocol.errors import Refused

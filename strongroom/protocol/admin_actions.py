@@ -9,53 +9,10 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from strongroom.protocol import jws
+from strongroom.protocol.action_table import ACTIONS, OFFICER_CLASSES, Body, OfficerClass, action_name, words
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import digest, read_json
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.suites import Suite
-
-OfficerClass = Literal["domain", "security", "partition"]
-OFFICER_CLASSES: tuple[OfficerClass, ...] = ("domain", "security", "partition")
-
-ACTIONS: dict[str, OfficerClass] = {
-    "partition.define": "partition",
-    "vendor-key.rotate": "security",
-    "provider-key.rotate": "security",
-    "revocation.set-bounds": "security",
-}
-"""Every administrative action and the class that it belongs to. None changes an access list or exports a key."""
-
-
-class DefinePartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="partition.define"):
-    """Body of `partition.define`. The owner's public key is the customer's; the TEE makes the id of it."""
-
-    tenant: str
-    label: str
-    owner: PublicCredential
-
-
-class RotateVendorKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="vendor-key.rotate"):
-    """Body of `vendor-key.rotate`: a new vendor key comes into force, the one before is retired."""
-
-
-class RotateProviderKey(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="provider-key.rotate"
-):
-    """Body of `provider-key.rotate`: as above, for the provider key of `suite` that the TEE keeps."""
-
-    suite: Suite
-
-
-class SetRevocationBounds(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="revocation.set-bounds"
-):
-    """Body of `revocation.set-bounds`: the intervals, in seconds, that terms of keys to come may have."""
-
-    shortest: int
-    longest: int
-
-
-Body = DefinePartition | RotateVendorKey | RotateProviderKey | SetRevocationBounds
 
 
 class ActionRequest(jws.Statement, frozen=True, kw_only=True):
@@ -87,24 +44,35 @@ class AdminAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     expires_at: int
 
 
+class Withdrawal(jws.Statement, frozen=True, kw_only=True):
+    """What the requester's card signs to take an action back: from then on no approvals carry it out."""
+
+    TYP: ClassVar[str] = "strongroom.withdrawal"
+
+    v: Literal[1] = 1
+    action_digest: str
+    withdrawn_at: int
+
+
 class Approval(jws.Statement, frozen=True, kw_only=True):
-    """What an approver's card signs: the digest of the action's bytes."""
+    """What an approver's card signs: the digest of the action's bytes. To decline is an answer, and never counts."""
 
     TYP: ClassVar[str] = "strongroom.approval"
 
     v: Literal[1] = 1
     action_digest: str
-    decision: Literal["approve"] = "approve"
+    decision: Literal["approve", "decline"] = "approve"
     approved_at: int
 
 
 class Officer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An enrolled card: its class, and the officer epoch in which it was enrolled."""
+    """An enrolled card: its class, the officer epoch in which it was enrolled, and the key that parts are sealed to."""
 
     name: str
     officer_class: OfficerClass
     credential: PublicCredential
     enrolled_epoch: int
+    sealing_key: str = ""
 
 
 def action_digest(action: bytes) -> str:
@@ -156,11 +124,22 @@ def count_approvals(
         approval = jws.verify(token, Approval, officer.credential.public_key())
         if approval.action_digest != wanted:
             raise Refused("action-altered", "an approval is for another action")
+        if approval.decision != "approve":
+            raise Refused("quorum-not-met", "an officer's refusal was sent as an approval")
         approvers[officer.name] = officer
     # 5. By K distinct officers.
     if len(approvers) < thresholds[opened.officer_class]:
         raise Refused("quorum-not-met", f"{len(approvers)} of {thresholds[opened.officer_class]}")
     return list(approvers.values())
+
+
+def check_withdrawal(token: str, officers: list[Officer], requester: str, wanted: str) -> None:
+    """Raise `Refused` unless the requester's card signed to take exactly this action back."""
+    if jws.signer(token) != requester:
+        raise Refused("officer-unknown", "only whoever requested an action takes it back")
+    withdrawal = jws.verify(token, Withdrawal, _officer(requester, officers).credential.public_key())
+    if withdrawal.action_digest != wanted:
+        raise Refused("action-altered", "the withdrawal is for another action")
 
 
 def check_thresholds(officers: list[Officer], thresholds: dict[str, int], *, development: bool) -> None:
@@ -173,25 +152,6 @@ def check_thresholds(officers: list[Officer], thresholds: dict[str, int], *, dev
             raise Refused("quorum-rule-refused", f"{officer_class}: {thresholds[officer_class]} of {len(names)}")
     if len({one.credential.fingerprint for one in officers}) != len(officers):
         raise Refused("quorum-rule-refused", "a card is enrolled twice")
-
-
-def action_name(body: Body) -> str:
-    """The action that a body belongs to: its tag."""
-    return str(body.__struct_config__.tag)
-
-
-def words(body: Body) -> list[tuple[str, Any]]:
-    """What an action of this body does, in words."""
-    if isinstance(body, DefinePartition):
-        return [
-            ("What", f"define a partition for tenant {body.tenant!r}, labelled {body.label!r}"),
-            ("Owner fingerprint", body.owner.fingerprint),
-        ]
-    if isinstance(body, RotateProviderKey):
-        return [("What", f"make a new provider key of suite {body.suite} in the device and retire the one in force")]
-    if isinstance(body, SetRevocationBounds):
-        return [("What", f"let keys to come have revocation intervals of {body.shortest} to {body.longest} seconds")]
-    return [("What", "make a new vendor key and retire the one in force")]
 
 
 def describe(action: AdminAction) -> list[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from strongroom.protocol.action_table import OfficerEnrolment
 from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import CATALOGUE, Refused
@@ -104,15 +105,6 @@ class InstallCertificate(Command, frozen=True, kw_only=True):
     NAME = "device.install-certificate"
     certificate: str
     root: str
-
-
-class OfficerEnrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A card as it comes to the ceremony: `sealing_key` is the card's recipient public key, for its unseal part."""
-
-    name: str
-    officer_class: Literal["domain", "security", "partition"]
-    credential: PublicCredential
-    sealing_key: str
 
 
 class Initialise(Command, frozen=True, kw_only=True):
@@ -216,6 +208,47 @@ class ExecuteActionReply(msgspec.Struct, frozen=True):
     """`result` of `partition.define` is the partition's id."""
 
     result: str
+
+
+class WithdrawAction(Command, frozen=True, kw_only=True):
+    """Take an open action back, on its requester's signed `Withdrawal`."""
+
+    NAME = "action.withdraw"
+    withdrawal: str
+
+
+class ListUnsealParts(Command, frozen=True, kw_only=True):
+    """The parts of the newest sharing of the unseal secret, each sealed to its card."""
+
+    NAME = "officers.parts"
+
+
+class ListUnsealPartsReply(msgspec.Struct, frozen=True):
+    """As `InitialiseReply`."""
+
+    world: str
+    parts: dict[str, bytes]
+    transcript: str
+
+
+class KeepPartitionOrder(Command, frozen=True, kw_only=True):
+    """Cancel a waiting destruction, on the owner's signed `PartitionOrder`."""
+
+    NAME = "partition.keep"
+    partition: str
+    order: str
+
+
+class ShowPartition(Command, frozen=True, kw_only=True):
+    """Whether a partition is in use, waits for its destruction, or is destroyed."""
+
+    NAME = "partition.show"
+    partition: str
+
+
+class ShowPartitionReply(msgspec.Struct, frozen=True):
+    state: Literal["in-use", "to-be-destroyed", "destroyed"]
+    destroy_at: int = 0
 
 
 class ListOfficers(Command, frozen=True, kw_only=True):

@@ -119,6 +119,7 @@ CATALOGUE: dict[str, Problem] = {
     # Quorum
     "card-pin-wrong": Problem(403, "The PIN does not open this card file, or the file was altered."),
     "officer-unknown": Problem(403, "This card is not an enrolled officer's card of the class that is needed."),
+    "partition-destroyed": Problem(410, "The partition and all its keys were destroyed. Ask for a new one."),
     "action-unknown": Problem(404, "There is no such open action: it was executed, withdrawn or never opened."),
     "action-expired": Problem(409, "The action has expired. Request it again."),
     "action-altered": Problem(409, "The action is not the one that the device opened."),

@@ -39,6 +39,17 @@ class VersionConsent(jws.Statement, frozen=True, kw_only=True):
     issued_at: int
 
 
+class PartitionOrder(jws.Statement, frozen=True, kw_only=True):
+    """An owner's word on its partition's destruction: that it consents to it, or that a waiting one is cancelled."""
+
+    TYP: ClassVar[str] = "strongroom.partition-order"
+
+    v: Literal[1] = 1
+    order: Literal["destroy", "keep"]
+    partition: str
+    issued_at: int
+
+
 def check_owner(token: str, kind: type[jws.S], owners: list[PublicCredential]) -> jws.S:
     """The statement, if an owner in force signed it. Raises `Refused("not-the-owner" | "signature-invalid")`."""
     signer = jws.signer(token)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from strongroom.protocol import admin_actions, certificates, commands, jws
+from strongroom.protocol.action_table import OfficerEnrolment
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.frames import pack, read_frame
@@ -71,8 +72,8 @@ class Card:
     def fingerprint(self) -> str:
         return public_credential(self.signing).fingerprint
 
-    def enrolment(self) -> commands.OfficerEnrolment:
-        return commands.OfficerEnrolment(
+    def enrolment(self) -> OfficerEnrolment:
+        return OfficerEnrolment(
             name=self.name,
             officer_class=self.officer_class,  # type: ignore[arg-type]
             credential=public_credential(self.signing),

@@ -8,7 +8,8 @@ import httpx
 import msgspec
 
 from strongroom.protocol import jws
-from strongroom.protocol.admin_actions import ActionRequest, Approval, Body, DefinePartition, action_name
+from strongroom.protocol.action_table import Body, DefinePartition, action_name
+from strongroom.protocol.admin_actions import ActionRequest, Approval
 from strongroom.protocol.credentials import PublicCredential
 from tests.support.otp import fresh_code
 from tests.support.portal import Browser, token_for

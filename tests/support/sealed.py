@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from strongroom.protocol import admin_actions, certificates, commands, jws
+from strongroom.protocol import action_table, admin_actions, certificates, commands, jws
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.log import Entry, check_extends, check_lane
 from strongroom.protocol.sealing import RecipientPublicKey
@@ -36,7 +36,7 @@ class SealedDevice:
         self.options: list[str] = []
         self.popen: dict[str, Any] = {}
         self.factory = Factory(mode)
-        self.cards = [Card(f"{kind}{n}", kind) for kind in admin_actions.OFFICER_CLASSES for n in (1, 2, 3)]
+        self.cards = [Card(f"{kind}{n}", kind) for kind in action_table.OFFICER_CLASSES for n in (1, 2, 3)]
         self.world = ""
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -99,7 +99,7 @@ class SealedDevice:
         """The ceremony's command; K is 2 for each class unless given."""
         return commands.Initialise(
             officers=[card.enrolment() for card in self.cards],
-            thresholds=dict.fromkeys(admin_actions.OFFICER_CLASSES, 2) | thresholds,
+            thresholds=dict.fromkeys(action_table.OFFICER_CLASSES, 2) | thresholds,
         )
 
     def ceremony(self, **thresholds: int) -> commands.InitialiseReply:
@@ -193,21 +193,21 @@ class SealedDevice:
 
     # --- quorum ---
 
-    def request(self, requester: Card, body: admin_actions.Body) -> str:
+    def request(self, requester: Card, body: action_table.Body) -> str:
         request = admin_actions.ActionRequest(
-            action=admin_actions.action_name(body), body=body, world=self.world, nonce=nonce(), created_at=now()
+            action=action_table.action_name(body), body=body, world=self.world, nonce=nonce(), created_at=now()
         )
         return jws.sign(request, requester.signing)
 
-    def open(self, requester: Card, body: admin_actions.Body) -> bytes:
+    def open(self, requester: Card, body: action_table.Body) -> bytes:
         command = commands.OpenAction(request=self.request(requester, body))
         return self.line().call(command, commands.OpenActionReply).action
 
     def action_request(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> str:
-        return self.request(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
+        return self.request(requester, action_table.DefinePartition(tenant=tenant, label="main", owner=owner))
 
     def open_action(self, requester: Card, owner: PublicCredential, tenant: str = "acme") -> bytes:
-        return self.open(requester, admin_actions.DefinePartition(tenant=tenant, label="main", owner=owner))
+        return self.open(requester, action_table.DefinePartition(tenant=tenant, label="main", owner=owner))
 
     def execute(self, action: bytes, approvals: list[str]) -> str:
         command = commands.ExecuteAction(action=action, approvals=approvals)
@@ -218,7 +218,7 @@ class SealedDevice:
         action = self.open_action(first, owner, tenant)
         return self.execute(action, [second.approve(action), third.approve(action)])
 
-    def rotate(self, body: admin_actions.Body) -> str:
+    def rotate(self, body: action_table.Body) -> str:
         """Have the security officers' quorum rotate a wrapping key. Returns the new one's id."""
         first, second, third = self.of("security")
         action = self.open(first, body)

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import httpx
 
-from strongroom.protocol import admin_actions, commands, jws, suites
-from strongroom.protocol.admin_actions import Body
+from strongroom.protocol import action_table, admin_actions, commands, jws, suites
+from strongroom.protocol.action_table import Body
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import make_id
 from strongroom.protocol.envelope import Envelope, Transport
@@ -75,7 +75,7 @@ def rotate(device: SealedDevice, body: Body, *customers: Customer) -> str:
     """Have security officers rotate a wrapping key of the device. Returns the new key's id; `customers` learn of it."""
     first, *others = device.of("security")
     request = admin_actions.ActionRequest(
-        action=admin_actions.action_name(body), body=body, world=device.world, nonce=nonce(), created_at=now()
+        action=action_table.action_name(body), body=body, world=device.world, nonce=nonce(), created_at=now()
     )
     opened = commands.OpenAction(request=jws.sign(request, first.signing))
     action = device.line().call(opened, commands.OpenActionReply).action

@@ -19,7 +19,7 @@ from django.db import transaction
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from portal.quorum.models import OfficerProfile
-from strongroom.protocol.admin_actions import OfficerClass
+from strongroom.protocol.action_table import OfficerClass
 from tenants import selectors, services
 from tenants.models import Membership, Tenant, User
 

@@ -9,7 +9,7 @@ import pytest
 from hsm import server
 from hsm.dispatch import HANDLERS
 from strongroom.protocol import commands as c
-from strongroom.protocol.admin_actions import ACTIONS
+from strongroom.protocol.action_table import ACTIONS
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.operations import OperationRequest
 from tests.support.sealed import ROOT, SealedDevice

@@ -6,13 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from strongroom.protocol import commands as c
-from strongroom.protocol.admin_actions import (
-    RotateProviderKey,
-    RotateVendorKey,
-    count_approvals,
-    describe,
-    read_action,
-)
+from strongroom.protocol.action_table import RotateProviderKey, RotateVendorKey
+from strongroom.protocol.admin_actions import count_approvals, describe, read_action
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.encoding import from_b64u, make_id
 from strongroom.protocol.mechanisms import KeyType

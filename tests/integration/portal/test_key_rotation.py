@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from strongroom.protocol import jws
-from strongroom.protocol.admin_actions import Body, RotateProviderKey, RotateVendorKey
+from strongroom.protocol.action_table import Body, RotateProviderKey, RotateVendorKey
 from strongroom.protocol.commands import PublishKeys, PublishKeysReply
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.errors import Refused

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.protocol import commands, jws, suites
-from strongroom.protocol.admin_actions import RotateProviderKey, RotateVendorKey
+from strongroom.protocol.action_table import RotateProviderKey, RotateVendorKey
 from strongroom.protocol.encoding import make_id
 from strongroom.protocol.envelope import Envelope, ImportHeader
 from tests.support.imports import resigned

@@ -1,7 +1,7 @@
 """What customers check before they encrypt: GET trust, POST validation, attestation, access lists, session."""
 
 from strongroom.protocol import certificates, jws
-from strongroom.protocol.admin_actions import RotateProviderKey
+from strongroom.protocol.action_table import RotateProviderKey
 from strongroom.protocol.encoding import digest, from_b64u
 from strongroom.protocol.statements import Attestation, Endorsement, ValidationStatement
 from tests.support.portal import VALIDATION_KEY, Browser, Organisation, code_of

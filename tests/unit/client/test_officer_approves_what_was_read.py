@@ -16,15 +16,12 @@ from strongroom.client.connection import Connection
 from strongroom.client.home import Home
 from strongroom.officer.actions import OpenedAction, PartitionRequest, approve, define_partition, request_action, review
 from strongroom.officer.cards import CardFile, new_card, open_card, write_card
+from strongroom.protocol.action_table import DefinePartition, RotateProviderKey, RotateVendorKey, action_name
 from strongroom.protocol.admin_actions import (
     ActionRequest,
     AdminAction,
-    DefinePartition,
     Officer,
-    RotateProviderKey,
-    RotateVendorKey,
     action_digest,
-    action_name,
     check_request,
     count_approvals,
     describe,

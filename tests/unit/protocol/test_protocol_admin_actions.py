@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from strongroom.protocol import action_table, jws
 from strongroom.protocol import admin_actions as aa
-from strongroom.protocol import jws
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import canonical_json
 from tests.support.hardware import Card
@@ -32,7 +32,7 @@ OFFICERS = enrolled(REQUESTER, BOB, CAROL, DORA)
 
 
 def action(**changes: object) -> bytes:
-    body = aa.DefinePartition(tenant="acme", label="main", owner=public_credential(Card("o", "").signing))
+    body = action_table.DefinePartition(tenant="acme", label="main", owner=public_credential(Card("o", "").signing))
     opened = aa.AdminAction(
         officer_class="partition",
         action="partition.define",
@@ -122,7 +122,7 @@ def test_bytes_that_are_no_action_are_altered(bytes_: bytes) -> None:
 
 
 def test_a_request_is_for_this_world_and_a_known_action() -> None:
-    body = aa.DefinePartition(tenant="acme", label="main", owner=public_credential(BOB.signing))
+    body = action_table.DefinePartition(tenant="acme", label="main", owner=public_credential(BOB.signing))
     request = aa.ActionRequest(action="partition.define", body=body, world="wd_1", nonce="n", created_at=1)
     found, officer = aa.check_request(jws.sign(request, BOB.signing), OFFICERS, "wd_1")
     assert (found, officer.name) == (request, "bob")
