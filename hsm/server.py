@@ -116,13 +116,16 @@ class Server:
         if control is not None:
             self._selector.register(control, selectors.EVENT_READ, self.revocator)
         if time.monotonic() > self._clock_kept + CLOCK_SECONDS:
-            self._clock_kept = time.monotonic()
-            try:
-                self._device.keep_clock()
-                if self._device.unsealed:
-                    destruction.destroy_due(self._device)
-            except Refused as error:
-                logger.error("what is due each minute cannot be done: %s", error.code)
+            self._do_what_is_due()
+
+    def _do_what_is_due(self) -> None:
+        self._clock_kept = time.monotonic()
+        try:
+            self._device.keep_clock()
+            if self._device.unsealed:
+                destruction.destroy_due(self._device)
+        except Refused as error:
+            logger.error("what is due each minute cannot be done: %s", error.code)
 
     def _accept(self) -> None:
         sock, _ = self._listener.accept()
@@ -182,6 +185,7 @@ class Server:
         return Reply()
 
     def _open_operations(self) -> None:
+        self._do_what_is_due()
         self._start_workers()
         for caller in [one for one in self._callers if one.hello and one.hello.lane == "operations"]:
             self._hand_over(caller)

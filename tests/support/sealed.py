@@ -136,9 +136,12 @@ class SealedDevice:
         self.unseal()
 
     def restart(self) -> None:
+        self.restart_sealed()
+        self.unseal()
+
+    def restart_sealed(self) -> None:
         self.stop()
         self.start()
-        self.unseal()
 
     def turn_clock(self, seconds: int, folder: Path) -> None:
         """From the next start the device's wall clock is ahead. `folder` is where that is arranged."""

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from hsm import server
+from hsm.actions import DOES
 from hsm.dispatch import HANDLERS
 from strongroom.protocol import commands as c
 from strongroom.protocol.action_table import ACTIONS
@@ -36,6 +37,10 @@ ALLOWED: list[Declared] = [
     (c.OpenAction(request=""), OPERATIONAL, ("portal",)),
     (c.ExecuteAction(action=b"", approvals=[]), OPERATIONAL, ("portal",)),
     (c.ListOfficers(), OPERATIONAL, ("portal",)),
+    (c.WithdrawAction(withdrawal=""), OPERATIONAL, ("portal",)),
+    (c.ListUnsealParts(), OPERATIONAL, CALLERS),
+    (c.ShowPartition(partition="none"), OPERATIONAL, ("portal",)),
+    (c.KeepPartitionOrder(partition="none", order=""), OPERATIONAL, ("portal",)),
     (c.ShowAccess(partition="none"), OPERATIONAL, ("portal",)),
     (c.UpdateAccess(partition="none", document=""), OPERATIONAL, ("portal",)),
     (c.ImportKey(partition="none", tenant="", header="", material=b"", terms=b""), OPERATIONAL, ("portal",)),
@@ -96,12 +101,23 @@ def test_the_specification_has_the_same_table() -> None:
 def test_only_carrying_an_action_out_needs_a_quorum_and_no_command_changes_an_access_list_by_one() -> None:
     assert [name for name, handler in HANDLERS.items() if handler.quorum] == ["action.execute"]
     # Which class must approve is the action's own; no action is about what is the owner's alone.
-    assert ACTIONS == {
+    assert {name: kind.officer_class for name, kind in ACTIONS.items()} == {
         "partition.define": "partition",
+        "partition.destroy": "partition",
+        "partition.keep": "partition",
+        "officers.change": "domain",
+        "device.seal": "security",
         "vendor-key.rotate": "security",
         "provider-key.rotate": "security",
+        "provider-key.retire": "security",
+        "limits.update": "security",
         "revocation.set-bounds": "security",
     }
+    # The table is whole: each row has its body's own name, and the device does exactly these.
+    assert [kind.body.__struct_config__.tag for kind in ACTIONS.values()] == list(ACTIONS)
+    assert set(DOES) == {kind.body for kind in ACTIONS.values()}
+    members = {name for kind in ACTIONS.values() for name in kind.body.__struct_fields__}
+    assert not members & {"access", "principals", "rights", "document", "export", "material"}
 
 
 @pytest.mark.parametrize("state", STATES)
