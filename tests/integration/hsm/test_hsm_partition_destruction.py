@@ -92,7 +92,7 @@ def test_after_the_waiting_time_the_device_destroys_it(device: SealedDevice, ali
     device.start()
     device.unseal()
     assert state(device, alice) == "destroyed"
-    assert alice.operate(key, "hash", b"m").code == "partition-destroyed"
+    assert device.line("operations").operate(alice.request(key, "hash", b"m")).code == "partition-destroyed"
     assert device.verified_log(alice.partition)["admin"][-1].event == "partition:destroy"
 
 
