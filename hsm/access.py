@@ -1,11 +1,15 @@
 """A partition's access list as it is looked up: which principal may do what."""
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from hsm.records import Partition
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal
-from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import with_implied
+
+BYTES_A_CHARACTER = 8
+"""What a listed principal takes in memory for each character that names it in the document, about."""
 
 
 class Access:
@@ -21,6 +25,8 @@ class Access:
         if partition.document:
             listed = jws.read_unverified(partition.document, AccessList).principals
         self._principals = {one.principal: one for one in listed}
+        self._public_keys: dict[str, Ed25519PublicKey] = {}
+        self.weight = 4000 + BYTES_A_CHARACTER * len(partition.document)
 
     def check(self, principal: str, right: str) -> None:
         """Raise `Refused("access-denied")` unless `principal` has `right`."""
@@ -34,10 +40,12 @@ class Access:
         if entry is None or not entry.rights or not principal.startswith("client:"):
             raise Refused("access-denied", "not an API client on the access list")
 
-    def device(self, fingerprint: str, right: str) -> PublicCredential:
-        """The listed credential of a device with `right`. Raises `Refused("device-not-listed" | "access-denied")`."""
+    def device(self, fingerprint: str, right: str) -> Ed25519PublicKey:
+        """The listed public key of a device with `right`. Raises `Refused("device-not-listed" | "access-denied")`."""
         entry = self._principals.get(f"device:{fingerprint}")
         if entry is None or entry.credential is None:
             raise Refused("device-not-listed")
         self.check(entry.principal, right)
-        return entry.credential
+        if fingerprint not in self._public_keys:
+            self._public_keys[fingerprint] = entry.credential.public_key()
+        return self._public_keys[fingerprint]

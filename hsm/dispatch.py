@@ -52,7 +52,7 @@ def handles(
     return declare
 
 
-def dispatch(device: Device, caller: Caller, frame: bytes) -> Reply:
+def dispatch(device: Device, caller: Caller, frame: bytes | memoryview) -> Reply:
     """Answer one frame of the administrative lane. A refusal is an answer too; anything else that fails is a defect.
 
     A defect is answered with `internal`: its transaction was rolled back, and whoever met it must not seal the device.

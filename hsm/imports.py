@@ -43,8 +43,8 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
         raise Refused("too-large")
     # 2. A device on the partition's access list, with the right to import, signed the header.
     partition = device.records.need(f"partitions/{command.partition}", r.Partition)
-    signer = Access(partition).device(jws.signer(envelope.header), "import")
-    header = check_header(envelope, signer.public_key())
+    signer = jws.signer(envelope.header)
+    header = check_header(envelope, Access(partition).device(signer, "import"))
     # 3. It is for this device, partition and tenant.
     _check_addressee(device, command, partition, header)
     # 4. It was not seen before (or it was: then this is the answer again), names an owner in force, and a free version.
@@ -73,7 +73,7 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
     named = r.replaced(before.named, current=header.version) if before else r.NamedKey(header.name, header.version)
     content = _Content(key, terms, terms_bytes, material, key_id, named, consent)
     return commands.ImportKeyReply(
-        _store(device, header, sent=header_digest(envelope.header), signer=signer.fingerprint, content=content)
+        _store(device, header, sent=header_digest(envelope.header), signer=signer, content=content)
     )
 
 

@@ -27,6 +27,7 @@ from strongroom.protocol.log import GENESIS, Entry, next_head
 FLUSH_SECONDS = 0.05
 SEGMENT_BYTES = 64 * 1024 * 1024
 READ_BYTES = 2 * 1024 * 1024
+MOST_FORMS = 4096
 _FRAME = struct.Struct(">I16s")
 _SEGMENT = re.compile(r"(w\d{1,4})-(\d{8})\.log", re.ASCII)
 _CURSOR = re.compile(r"(\d{1,8}):(\d{1,12})", re.ASCII)
@@ -61,6 +62,7 @@ class Lane:
         self.heads: dict[str, tuple[int, bytes]] = {}
         self.gap = 0
         self._failed = False
+        self._forms: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
         self._fd = -1
         self._dirty = threading.Event()
         self._recover()
@@ -75,19 +77,31 @@ class Lane:
         """Write one entry. Returns when the kernel has it. Raises `Refused("log-unwritable")`."""
         self.check_writable()
         count, head = self.heads.get(partition, (0, GENESIS))
-        entry = canonical_json(
-            Entry(partition=partition, lane=self.name, n=count + 1, epoch=epoch, time=time, event=event, **fields)
-        )
+        entry = self._entry(partition, count + 1, time, epoch=epoch, event=event, **fields)
         head = next_head(head, entry)
         self._write(Written(partition, count + 1, head, entry))
         self.heads[partition] = (count + 1, head)
-        self._dirty.set()
+        if not self._dirty.is_set():
+            self._dirty.set()
         if self._size > SEGMENT_BYTES:
             try:
                 self._start_segment(self._number + 1)
             except OSError:
                 self._failed = True
                 raise Refused("log-unwritable") from None
+
+    def _entry(self, partition: str, n: int, time: int, details: dict[str, Any] | None = None, **fields: Any) -> bytes:
+        if details or fields.get("digest"):
+            fields["details"] = details or {}
+            return canonical_json(Entry(partition=partition, lane=self.name, n=n, time=time, **fields))
+        # Most entries differ from an earlier one in number and time alone.
+        alike = (partition, *fields.items())
+        form = self._forms.get(alike)
+        if form is None:
+            if len(self._forms) >= MOST_FORMS:
+                self._forms.clear()
+            form = self._forms[alike] = _form_of(Entry(partition=partition, lane=self.name, n=0, time=0, **fields))
+        return b"%b%d%b%d}" % (form[0], n, form[1], time)
 
     def _write(self, value: Snapshot | Written) -> None:
         body = _encode(value)
@@ -138,6 +152,15 @@ class Lane:
                 if error.errno != errno.EBADF:
                     self._failed = True
                     return
+
+
+def _form_of(entry: Entry) -> tuple[bytes, bytes]:
+    """What stands before the number of such an entry, and between it and its time, with which it ends.
+
+    Inside a string a quotation mark is escaped, so that neither can be mistaken for another member's value.
+    """
+    before, _, rest = canonical_json(entry).partition(b'"n":0,')
+    return before + b'"n":', b"," + rest.removesuffix(b"0}")
 
 
 def segment_path(folder: Path, lane: str, number: int) -> Path:

@@ -1,7 +1,8 @@
 """Keys and access lists as a worker has them at hand: loaded on demand, never out of date."""
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
 from hsm import records as r
 from hsm.access import Access
@@ -16,6 +17,13 @@ from strongroom.protocol.terms import Terms, is_watched, read_terms
 
 T = TypeVar("T")
 MOST_PREPARED = 32
+MOST_OF_KEYS = 64 * 1024 * 1024
+MOST_OF_NAMES = 16 * 1024 * 1024
+MOST_OF_ACCESS = 32 * 1024 * 1024
+"""Bytes of memory that each worker may take for what it has at hand, about."""
+NAMED_KEY_BYTES = 640
+KEY_BYTES, BYTES_OF_MATERIAL = 5000, 8
+"""What a loaded key takes, with what is prepared of it: some, and for each byte of its material some more."""
 
 
 class LoadedKey:
@@ -30,6 +38,7 @@ class LoadedKey:
         # None: nobody has to be asked whether it may be used.
         self.standing = standing if is_watched(self.terms) else None
         self.key: Key | None = None if stored.destroyed else load(self.terms, stored.material, checked=True)
+        self.weight = KEY_BYTES + BYTES_OF_MATERIAL * len(stored.material) + len(stored.terms)
         self.encryptions_left = 0
         self._prepared: dict[tuple[Usage, str, bool, str, str, int, int, bool], Prepared] = {}
 
@@ -55,30 +64,46 @@ class LoadedKey:
         return found
 
 
+class _Cached(NamedTuple, Generic[T]):
+    slot: int
+    generation: int
+    weight: int
+    value: T
+
+
 class Cache(Generic[T]):
-    """The most recently used values by record path, each good while its record's generation has not moved."""
+    """The most recently used values by record path, each good while its record's generation has not moved.
 
-    def __init__(self, records: Records, size: int) -> None:
-        self._records = records
-        self._size = size
-        self._values: OrderedDict[str, tuple[int, T]] = OrderedDict()
+    `weigh` says what a value takes, such as bytes; together they take no more than `most`.
+    """
 
-    def get(self, path: str) -> T | None:
+    def __init__(self, records: Records, most: int, weigh: Callable[[T], int]) -> None:
+        self._at, self._slot = records.generations.at, records.generations.slot
+        self._most = most
+        self._weigh = weigh
+        self._weight = 0
+        self._values: OrderedDict[str, _Cached[T]] = OrderedDict()
+
+    def get(self, path: str, load: Callable[[], T]) -> T:
+        """The value at `path`: as it is kept, or as `load` reads it now."""
         found = self._values.get(path)
-        if found is None or found[0] != self._records.generations.of(path):
-            return None
-        self._values.move_to_end(path)
-        return found[1]
-
-    def put(self, path: str, generation: int, value: T) -> T:
-        """`generation` is what it was *before* the record was read, so that a change meanwhile is not missed."""
-        self._values[path] = (generation, value)
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
+        if found is not None and self._at(found[0]) == found[1]:
+            self._values.move_to_end(path)
+            return found[3]
+        self.drop(path)
+        # The generation is what it was before the record is read, so that a change meanwhile is not missed.
+        slot = self._slot(path)
+        generation = self._at(slot)
+        value = load()
+        fresh = self._values[path] = _Cached(slot, generation, self._weigh(value), value)
+        self._weight += fresh.weight
+        while self._weight > self._most and len(self._values) > 1:
+            self._weight -= self._values.popitem(last=False)[1].weight
         return value
 
     def drop(self, path: str) -> None:
-        self._values.pop(path, None)
+        found = self._values.pop(path, None)
+        self._weight -= found.weight if found else 0
 
 
 class LoadedKeys:
@@ -87,18 +112,14 @@ class LoadedKeys:
     def __init__(self, records: Records, standings: Standings) -> None:
         self._records = records
         self._standings = standings
-        self._keys: Cache[LoadedKey] = Cache(records, 10_000)
-        self._named: Cache[r.NamedKey] = Cache(records, 10_000)
-        self._access: Cache[Access] = Cache(records, 1_000)
+        self._keys: Cache[LoadedKey] = Cache(records, MOST_OF_KEYS, lambda one: one.weight)
+        self._named: Cache[r.NamedKey] = Cache(records, MOST_OF_NAMES, lambda _: NAMED_KEY_BYTES)
+        self._access: Cache[Access] = Cache(records, MOST_OF_ACCESS, lambda one: one.weight)
 
     def access(self, partition: str) -> Access:
         """The access list of a partition. Raises `Refused("not-found")`."""
         path = f"partitions/{partition}"
-        found = self._access.get(path)
-        if found is None:
-            generation = self._records.generations.of(path)
-            found = self._access.put(path, generation, Access(self._records.need(path, r.Partition)))
-        return found
+        return self._access.get(path, lambda: Access(self._records.need(path, r.Partition)))
 
     def key(self, partition: str, key_id: str, version: int) -> LoadedKey:
         """The key in `version`, or in its newest where that is 0.
@@ -111,12 +132,7 @@ class LoadedKeys:
         if version < named.minimum:
             raise Refused("version-below-minimum", f"the minimum is version {named.minimum}")
         path = f"{path}/{version}"
-        found = self._keys.get(path)
-        if found is None:
-            generation = self._records.generations.of(path)
-            stored = self._records.need(path, r.StoredKey)
-            found = self._keys.put(path, generation, LoadedKey(key_id, stored, self._standings.of(path)))
-        return found
+        return self._keys.get(path, lambda: self._load(path, key_id))
 
     def drop(self, path: str) -> None:
         """Let go of a version that is gone."""
@@ -132,8 +148,7 @@ class LoadedKeys:
         return 0
 
     def _named_key(self, path: str) -> r.NamedKey:
-        named = self._named.get(path)
-        if named is None:
-            generation = self._records.generations.of(path)
-            named = self._named.put(path, generation, self._records.need(path, r.NamedKey))
-        return named
+        return self._named.get(path, lambda: self._records.need(path, r.NamedKey))
+
+    def _load(self, path: str, key_id: str) -> LoadedKey:
+        return LoadedKey(key_id, self._records.need(path, r.StoredKey), self._standings.of(path))

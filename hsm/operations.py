@@ -171,10 +171,10 @@ class Operator:
         return Refused("key-not-active", state + hint)
 
     def _check_instruction(self, request: OperationRequest, access: Access, now: int) -> Instruction:
-        signer = access.device(jws.signer(request.instruction), request.operation)
+        signer = jws.signer(request.instruction)
         instruction = check_instruction(
             request.instruction,
-            signer.public_key(),
+            access.device(signer, request.operation),
             payload=request.sealed or (request.payload if request.items is None else request.items),
             partition=request.partition,
             key_id=request.key,
@@ -185,7 +185,7 @@ class Operator:
         if instruction.expires_at:
             check_deferred(instruction, now)
         else:
-            self._sessions.use(instruction.session, signer.fingerprint, instruction.nonce)
+            self._sessions.use(instruction.session, signer, instruction.nonce)
         return instruction
 
     def _prepare(self, request: OperationRequest, access: Access, key: LoadedKey, asked: Asked) -> Prepared:
@@ -321,8 +321,8 @@ def _check_shape(request: OperationRequest) -> None:
         check_sealed_shape(request)
     if len(request.instruction) > MAX_INSTRUCTION:
         raise Refused("too-large", f"an instruction has at most {MAX_INSTRUCTION} characters")
-    names = (request.key, request.principal, request.mechanism, request.parameters.target)
-    if request.operation not in _USAGES or max(map(len, names)) > 128:
+    key, principal, target = len(request.key), len(request.principal), len(request.parameters.target)
+    if request.operation not in _USAGES or max(key, principal, target, len(request.mechanism)) > 128:
         raise Refused("malformed", "no such operation, or a name is too long")
 
 

@@ -61,7 +61,7 @@ class Seals:
         self._records = records
         self._device = device
         self._sign = sign
-        self._keys: Cache[RecipientPrivateKey] = Cache(records, _MOST_LOADED)
+        self._keys: Cache[RecipientPrivateKey] = Cache(records, _MOST_LOADED, lambda _: 1)
 
     def open(self, request: OperationRequest, version: int, mechanism: str) -> SealedContent:
         """What is inside, if it was sealed for this request. `version` and `mechanism` as they were asked for.
@@ -103,11 +103,10 @@ class Seals:
 
     def _key(self, key_id: str) -> RecipientPrivateKey:
         path = FOLDER + key_id
-        found = self._keys.get(path)
-        if found is None:
-            generation = self._records.generations.of(path)
-            kept = self._records.get(path, r.WrappingKey)
-            if kept is None or not kept.in_force:
-                raise Refused("operations-key-unknown")
-            found = self._keys.put(path, generation, RecipientPrivateKey(kept.private_key))
-        return found
+        return self._keys.get(path, lambda: self._load(path))
+
+    def _load(self, path: str) -> RecipientPrivateKey:
+        kept = self._records.get(path, r.WrappingKey)
+        if kept is None or not kept.in_force:
+            raise Refused("operations-key-unknown")
+        return RecipientPrivateKey(kept.private_key)

@@ -140,7 +140,7 @@ class Server:
 
     def _serve(self, caller: CallerConnection) -> None:
         try:
-            data = caller.sock.recv(262_144)
+            data = caller.sock.recv(65_536)
             for frame in caller.buffer.feed(data):
                 self._answer(caller, frame)
         except (OSError, Refused):
@@ -148,7 +148,7 @@ class Server:
         if not data:
             self._drop(caller)
 
-    def _answer(self, caller: CallerConnection, frame: bytes) -> None:
+    def _answer(self, caller: CallerConnection, frame: bytes | memoryview) -> None:
         if caller.hello is None:
             reply = self._welcome(caller, frame)
             caller.sock.sendall(pack(msgspec.msgpack.encode(reply)))
@@ -170,7 +170,7 @@ class Server:
                 self._close_operations()
             caller.sock.sendall(_pack_reply(reply))
 
-    def _welcome(self, caller: CallerConnection, frame: bytes) -> Reply:
+    def _welcome(self, caller: CallerConnection, frame: bytes | memoryview) -> Reply:
         try:
             hello = msgspec.msgpack.decode(frame, type=Hello)
             if caller.uid not in self._allowed[hello.caller]:

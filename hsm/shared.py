@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from strongroom.protocol.encoding import b64u, from_b64u
 from strongroom.protocol.errors import Refused
 
-_U64 = struct.Struct("<Q")
 _NO_SESSION = bytes(16)
 
 
@@ -31,17 +30,22 @@ class Generations:
     _SLOTS = 65_536
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, self._SLOTS * 8)
+        self._values = memoryview(mmap.mmap(-1, self._SLOTS * 8)).cast("Q")
+
+    def slot(self, path: str) -> int:
+        """The slot of a path, which never changes."""
+        return zlib.crc32(path.encode()) % self._SLOTS
+
+    def at(self, slot: int) -> int:
+        """The generation of a slot now."""
+        return self._values[slot]
 
     def of(self, path: str) -> int:
-        return int(_U64.unpack_from(self._memory, self._slot(path))[0])
+        """The generation of a path now."""
+        return self._values[self.slot(path)]
 
     def moved(self, path: str) -> None:
-        place = self._slot(path)
-        self._memory[place : place + 8] = os.urandom(8)
-
-    def _slot(self, path: str) -> int:
-        return zlib.crc32(path.encode()) % self._SLOTS * 8
+        self._values[self.slot(path)] = int.from_bytes(os.urandom(8), "little")
 
 
 class Sessions:

@@ -1,7 +1,7 @@
 """One operations worker: a forked process that serves its connections with blocking sockets, one request at a time."""
 
 import os
-import selectors
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -27,6 +27,7 @@ from strongroom.protocol.log import GENESIS
 from strongroom.protocol.operations import OperationReply, OperationRequest
 
 SEND_TIMEOUT = 10.0
+RECEIVE_BYTES = 256 * 1024
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(OperationRequest).decode
 
@@ -101,50 +102,77 @@ def run_worker(
         records=records, loaded=loaded, sessions=sessions, lane=lane, clock=clock, device=device, epoch=epoch, sign=sign
     )
     control.sendall(_encode(Opened(lane.gap)))
-    selector = selectors.EpollSelector()
-    selector.register(control, selectors.EVENT_READ, None)
-    while True:
-        for key, _ in selector.select():
-            if key.data is None:
-                if not _serve_control(control, selector, lane, loaded):
+    Service(control, operator, lane, loaded).run()
+
+
+class Service:
+    """The worker's loop over its connections."""
+
+    def __init__(self, control: socket.socket, operator: Operator, lane: Lane, loaded: LoadedKeys) -> None:
+        self._control = control
+        self._operator = operator
+        self._lane = lane
+        self._loaded = loaded
+        self._connections: dict[int, Connection] = {}
+        self._epoll = select.epoll()
+        self._epoll.register(control.fileno(), select.EPOLLIN)
+        # One buffer for all: to have room for as much made at each call would cost more than the call.
+        self._arrived = memoryview(bytearray(RECEIVE_BYTES))
+
+    def run(self) -> None:
+        """Serve until the control socket closes."""
+        while True:
+            for descriptor, _ in self._epoll.poll():
+                connection = self._connections.get(descriptor)
+                if connection is not None:
+                    self._serve(connection)
+                elif not self._obey():
                     os._exit(0)
-            elif not _serve_connection(key.data, operator):
-                selector.unregister(key.data.sock)
-                key.data.sock.close()
 
-
-def _serve_control(control: socket.socket, selector: selectors.BaseSelector, lane: Lane, loaded: LoadedKeys) -> bool:
-    message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
-    if not message:
-        return False
-    command = control_decoder.decode(message)
-    if isinstance(command, TakeConnection):
-        if not descriptors:  # this process has as many as it may have
-            return True
-        connection = Connection(socket.socket(fileno=descriptors[0]))
-        connection.sock.settimeout(SEND_TIMEOUT)
-        selector.register(connection.sock, selectors.EVENT_READ, connection)
-    elif isinstance(command, DropKey):
-        loaded.drop(command.path)
-    elif isinstance(command, GiveHeads):
-        control.sendall(_encode(Heads(command.question, *lane.heads.get(command.partition, (0, GENESIS)))))
-    return True
-
-
-def _serve_connection(connection: Connection, operator: Operator) -> bool:
-    """Answer what has arrived whole. Returns whether the connection stays open."""
-    try:
-        data = connection.sock.recv(262_144)
-        if not data:
+    def _obey(self) -> bool:
+        message, descriptors, _, _ = socket.recv_fds(self._control, 4096, 1)
+        if not message:
             return False
-        for frame in connection.buffer.feed(data):
-            connection.sock.sendall(pack(_encode(_answer(frame, operator))))
-    except (OSError, Refused):
-        return False
-    return True
+        command = control_decoder.decode(message)
+        if isinstance(command, TakeConnection) and descriptors:  # else this process has as many as it may have
+            sock = socket.socket(fileno=descriptors[0])
+            sock.setblocking(True)
+            self._connections[sock.fileno()] = Connection(sock)
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        elif isinstance(command, DropKey):
+            self._loaded.drop(command.path)
+        elif isinstance(command, GiveHeads):
+            head = self._lane.heads.get(command.partition, (0, GENESIS))
+            self._control.sendall(_encode(Heads(command.question, *head)))
+        return True
+
+    def _serve(self, connection: Connection) -> None:
+        """Answer what has arrived whole."""
+        try:
+            count = connection.sock.recv_into(self._arrived)
+            for frame in connection.buffer.feed(self._arrived[:count]):
+                _send(connection.sock, pack(_encode(_answer(frame, self._operator))))
+        except (OSError, Refused):
+            count = 0
+        if not count:
+            self._epoll.unregister(connection.sock.fileno())
+            del self._connections[connection.sock.fileno()]
+            connection.sock.close()
 
 
-def _answer(frame: bytes, operator: Operator) -> OperationReply:
+def _send(sock: socket.socket, frame: bytes) -> None:
+    """Send without waiting what the caller has room for, and only where it has none wait for it."""
+    try:
+        sent = sock.send(frame, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        sent = 0
+    if sent < len(frame):
+        sock.settimeout(SEND_TIMEOUT)
+        sock.sendall(memoryview(frame)[sent:])
+        sock.setblocking(True)
+
+
+def _answer(frame: bytes | memoryview, operator: Operator) -> OperationReply:
     try:
         request = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,6 +1,7 @@
 """Signing credentials of owners, client devices and officers: Ed25519 keys (RFC 8032), named by their thumbprint."""
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -32,6 +33,12 @@ class PublicCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fingerprint(self) -> str:
         """JWK thumbprint (RFC 7638), base64url of SHA-256: 43 characters."""
         return thumbprint(self)
+
+
+@lru_cache(maxsize=1024)
+def fingerprint_of(raw: bytes) -> str:
+    """The thumbprint of a public key's 32 bytes."""
+    return PublicCredential(x=b64u(raw)).fingerprint
 
 
 def thumbprint(credential: PublicCredential) -> str:

@@ -37,6 +37,8 @@ def b64u(data: bytes) -> str:
 
 def from_b64u(text: str, code: str = "malformed") -> bytes:
     """Strict inverse of `b64u`: padding, other alphabets and non-canonical tails are refused."""
+    if not text:
+        return b""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

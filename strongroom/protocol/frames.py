@@ -28,8 +28,14 @@ class FrameBuffer:
         """Whether no part of a frame is waiting for its rest."""
         return not self._buffer
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Add `data`; yield the body of each frame that is now complete. Raises `Refused("too-large")`."""
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+        """Add `data`; yield the body of each frame that is now complete. Raises `Refused("too-large")`.
+
+        A body that came alone and whole is a part of `data` itself, not a copy.
+        """
+        if not self._buffer and len(data) >= 4 and _LENGTH.unpack_from(data)[0] == len(data) - 4 <= MAX_FRAME:
+            yield data[4:]
+            return
         self._buffer += data
         while len(self._buffer) >= 4:
             (length,) = _LENGTH.unpack_from(self._buffer)
