@@ -30,7 +30,7 @@ def test_it_is_read_as_it_was_signed_and_signing_again_gives_the_same() -> None:
     assert jws.signer(TOKEN) == public_credential(KEY).fingerprint
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.integers(0, len(TOKEN) - 1), st.characters(codec="utf-8"))
 def test_no_character_can_be_exchanged(place: int, other: str) -> None:
     if TOKEN[place] != other:
@@ -38,7 +38,7 @@ def test_no_character_can_be_exchanged(place: int, other: str) -> None:
             verify(TOKEN[:place] + other + TOKEN[place + 1 :])
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.integers(0, len(TOKEN)), st.text(min_size=1, max_size=3))
 def test_nothing_can_be_added(place: int, more: str) -> None:
     with refused("signature-invalid", "statement-malformed"):
