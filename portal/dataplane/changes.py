@@ -48,7 +48,9 @@ class Changes:
             time.sleep(HEARTBEAT_SECONDS)
 
     def _listen(self) -> None:
-        with psycopg.connect(self._database_url, autocommit=True, connect_timeout=2) as connection:
+        with psycopg.connect(
+            self._database_url, autocommit=True, connect_timeout=2, application_name=CHANNEL
+        ) as connection:
             connection.add_notify_handler(lambda _: self._over())
             connection.execute(f"LISTEN {CHANNEL}")
             # Whatever was remembered before may have changed while nobody listened.

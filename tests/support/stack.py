@@ -43,13 +43,17 @@ class Tenant:
 
     def new_client(self, name: str, rights: list[str] | None = None) -> str:
         """A fresh API client with these rights (all, unless said) on the access list; its token."""
+        return self.new_client_and_token(name, rights)[1].token
+
+    def new_client_and_token(self, name: str, rights: list[str] | None = None) -> tuple[str, account.Token]:
+        """As `new_client`: the client's id, and its token with what it is revoked by."""
         with self.connect("person") as connection:
             client = account.create_client(connection, name)["id"]
-            token = account.create_token(connection, client).token
+            token = account.create_token(connection, client)
             if rights != []:
                 change = access.allow(client_principal(client), rights or RIGHTS, label=name)
                 access.update(connection, change, int(time.time()))
-        return token
+        return client, token
 
     def import_key(self, name: str, data: bytes, **terms: Any) -> Receipt:
         """Bring the key in a file's bytes into the partition, under `terms` (usages, authorisation, …)."""
