@@ -22,7 +22,7 @@ from tee.drivers import secure_module
 from tee.models import Import, Key
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
-from tenants.selectors import defined_partition
+from tenants.selectors import find_defined_partition
 from tenants.signals import emit
 
 logger = logging.getLogger(__name__)
@@ -47,14 +47,15 @@ def import_key(
     # 1. It is an envelope, for this tenant and this partition of the tenant's, by a transport that is offered.
     check_sizes(envelope)
     header = _read_header(envelope.header)
-    partition = defined_partition(tenant=tenant, partition_id=partition_id)
-    if header.tenant != tenant.slug:
-        raise Refused("wrong-tenant")
-    if header.partition != partition_id:
-        raise Refused("wrong-partition")
-    _check_transport(header, secure=secure)
-    # 2. On record as received, before anything is done. A repetition may find that it was done.
-    row, repeated = _receive(tenant=tenant, partition=partition, header=header, signed=envelope.header)
+    with tenant_scope(tenant):
+        partition = find_defined_partition(tenant=tenant, partition_id=partition_id)
+        if header.tenant != tenant.slug:
+            raise Refused("wrong-tenant")
+        if header.partition != partition_id:
+            raise Refused("wrong-partition")
+        _check_transport(header, secure=secure)
+        # 2. On record as received, before anything is done. A repetition may find that it was done.
+        row, repeated = _receive(tenant=tenant, partition=partition, header=header, signed=envelope.header)
     if repeated:
         row = settle(row)
     if row.status == Import.Status.COMPLETE:
@@ -110,24 +111,23 @@ def settle_stale() -> None:
 def record_key(*, tenant: Tenant, partition: Partition, token: str, state: str) -> None:
     """Make a version of a key known by its receipt. Needs a `tenant_scope` around it."""
     receipt = jws.read_unverified(token, Receipt)
-    key, new = Key.objects.get_or_create(
+    key = Key(
+        tenant=tenant,
+        partition=partition,
         key_id=receipt.key_id,
         version=receipt.version,
-        defaults={
-            "tenant_id": tenant.pk,
-            "partition_id": partition.pk,
-            "name": receipt.name,
-            "key_type": receipt.key_type,
-            "state": state,
-            "receipt": token,
-            "public_key": receipt.public_key,
-            "check_value": receipt.check_value,
-            "created": datetime.fromtimestamp(receipt.imported_at, UTC),
-        },
+        name=receipt.name,
+        key_type=receipt.key_type,
+        state=state,
+        receipt=token,
+        public_key=receipt.public_key,
+        check_value=receipt.check_value,
+        created=datetime.fromtimestamp(receipt.imported_at, UTC),
     )
-    if not new:
-        # What the TEE said before an order that destroyed or revoked the key does not revive it here.
-        Key.objects.filter(pk=key.pk).exclude(state__in=("destroyed", "revoked")).update(state=state)
+    Key.objects.bulk_create([key], ignore_conflicts=True)
+    # What the TEE said before an order that destroyed or revoked the key does not revive it here.
+    known = Key.objects.filter(key_id=key.key_id, version=key.version)
+    known.exclude(state__in=["destroyed", "revoked", state]).update(state=state)
 
 
 def _read_header(signed: str) -> ImportHeader:
@@ -162,24 +162,24 @@ def _listed_device(partition_id: str, fingerprint: str) -> Ed25519PublicKey:
 
 
 def _receive(*, tenant: Tenant, partition: Partition, header: ImportHeader, signed: str) -> tuple[Import, bool]:
-    """The committed row of this header, and whether it was there before. A failed import may be tried with any header.
+    """The row of this header, and whether it was there before. A failed import may be tried with any header.
 
-    Raises `Refused("import-replayed")` for an id that was used, or is being used, with another header.
+    Needs a `tenant_scope` around it, which commits the row. Raises `Refused("import-replayed")` for an id that was used,
+    or is being used, with another header.
     """
     digest = header_digest(signed)
-    with tenant_scope(tenant):
-        row, created = Import.objects.select_for_update().get_or_create(
-            tenant=tenant,
-            import_id=header.import_id,
-            defaults={"partition": partition, "header": signed, "header_digest": digest},
-        )
-        if row.header_digest != digest and row.status != Import.Status.FAILED:
-            raise Refused("import-replayed")
-        repeated = not created and row.header_digest == digest
-        if not created and row.status != Import.Status.COMPLETE:
-            row.partition, row.header, row.header_digest = partition, signed, digest
-            row.status, row.code, row.received, row.settled = Import.Status.RECEIVED, "", timezone.now(), None
-            row.save()
+    fresh = Import(tenant=tenant, partition=partition, import_id=header.import_id, header=signed, header_digest=digest)
+    Import.objects.bulk_create([fresh], ignore_conflicts=True)
+    row = Import.objects.select_for_update().get(tenant=tenant, import_id=header.import_id)
+    row.tenant, row.partition = tenant, partition if row.partition_id == partition.pk else row.partition
+    created = row.received == fresh.received
+    if row.header_digest != digest and row.status != Import.Status.FAILED:
+        raise Refused("import-replayed")
+    repeated = not created and row.header_digest == digest
+    if not created and row.status != Import.Status.COMPLETE:
+        row.partition, row.header, row.header_digest = partition, signed, digest
+        row.status, row.code, row.received, row.settled = Import.Status.RECEIVED, "", timezone.now(), None
+        row.save()
     return row, repeated
 
 

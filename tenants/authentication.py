@@ -41,13 +41,13 @@ class BearerToken(TokenAuthentication):
             digest = hash_token(token.decode("ascii"))
         except UnicodeDecodeError:
             raise Refused("unauthenticated") from None
-        known = AuthToken.objects.select_related("user").filter(digest=digest).first()
+        known = AuthToken.objects.select_related("user__membership__tenant").filter(digest=digest).first()
         if known is None or not known.user.is_active:
             raise Refused("unauthenticated")
         if known.expiry is not None and known.expiry <= timezone.now():
             raise Refused("token-expired")
         # 2. Its user is of a tenant that may use the service, or of none (officers).
-        membership = Membership.objects.select_related("tenant", "user").filter(user=known.user).first()
+        membership: Membership | None = getattr(known.user, "membership", None)
         if membership is None:
             return known.user, Caller(known.user, known, None, None)
         if membership.tenant.status != Tenant.Status.ACTIVE:
