@@ -164,8 +164,8 @@ def _listed_device(partition_id: str, fingerprint: str) -> Ed25519PublicKey:
 def _receive(*, tenant: Tenant, partition: Partition, header: ImportHeader, signed: str) -> tuple[Import, bool]:
     """The row of this header, and whether it was there before. A failed import may be tried with any header.
 
-    Needs a `tenant_scope` around it, which commits the row. Raises `Refused("import-replayed")` for an id that was used,
-    or is being used, with another header.
+    Needs a `tenant_scope` around it, which commits the row. Raises `Refused("import-replayed")` for an id that was
+    used, or is being used, with another header.
     """
     digest = header_digest(signed)
     fresh = Import(tenant=tenant, partition=partition, import_id=header.import_id, header=signed, header_digest=digest)
