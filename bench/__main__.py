@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, hsm_socket, rest
+from bench import bulk, growth, hsm_socket, neighbours, rest
 from bench.measure import Figure, Load, compare, cores, in_processes, times
 from bench.rig import PROJECT, Rig, stack
 
@@ -35,7 +35,28 @@ def _against_openbao(task: rest.Task) -> Callable[[Rig, str, int, float], Figure
         with rest.openbao(task) as yardstick:
             note = f"wrk, {rest.CONNECTIONS} connections, on the same cores; OpenBao in memory, without audit"
             return compare(
-                name=name, ours=rest.ours(rig, task), yardstick=yardstick, runs=runs, seconds=seconds, note=note
+                name=name,
+                ours=rest.rate(rest.ours(rig, task), task.batch),
+                yardstick=rest.rate(yardstick, task.batch),
+                runs=runs,
+                seconds=seconds,
+                note=note,
+            )
+
+    return run
+
+
+def _p99_against_openbao(task: rest.Task) -> Callable[[Rig, str, int, float], Figure]:
+    def run(rig: Rig, name: str, runs: int, seconds: float) -> Figure:
+        with rest.openbao(task) as yardstick:
+            return compare(
+                name=name,
+                ours=rest.p99(rest.ours(rig, task)),
+                yardstick=rest.p99(yardstick),
+                runs=runs,
+                seconds=seconds,
+                note=f"99 of 100 answered within; wrk, {rest.CONNECTIONS} connections; less is better",
+                unit="ms",
             )
 
     return run
@@ -65,16 +86,31 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
         note="4 clients, which also sign their instructions, on the same cores",
     ),
     "rest.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
-        name=name, ours=rest.ours(rig, rest.SIGN_P256), yardstick=_library(), runs=runs, seconds=seconds,
+        name=name, ours=rest.rate(rest.ours(rig, rest.SIGN_P256)), yardstick=_library(), runs=runs, seconds=seconds,
         note="wrk, 16 connections, on the same cores",
     ),
     "rest.sign.p256.vs_openbao": _against_openbao(rest.SIGN_P256),
+    "rest.sign.p256.p99_vs_openbao": _p99_against_openbao(rest.SIGN_P256),
     "rest.sign.rsa2048.vs_openbao": _against_openbao(rest.SIGN_RSA2048),
     "rest.encrypt.aes1k.vs_openbao": _against_openbao(rest.ENCRYPT_AES_1K),
     "rest.batch100.sign.p256.vs_openbao": _against_openbao(_BATCH_100),
     "rest.batch1000.sign.p256.vs_library": lambda rig, name, runs, seconds: compare(
-        name=name, ours=rest.ours(rig, _BATCH_1000), yardstick=_library(), runs=runs, seconds=seconds,
+        name=name, ours=rest.rate(rest.ours(rig, _BATCH_1000), 1000), yardstick=_library(), runs=runs, seconds=seconds,
         note="wrk, 16 connections, on the same cores; the library in as many processes as cores",
+    ),
+    "rest.sign.p256.keys1m_vs_keys10": growth.keys,
+    "rest.sign.p256.tenants10k_vs_10": growth.tenants,
+    "rest.quiet_beside_noisy": lambda rig, name, runs, seconds: compare(
+        name=name, ours=neighbours.beside(rig), yardstick=neighbours.alone(rig), runs=runs, seconds=seconds,
+        note="a tenant with 1 connection beside one with 8 of batches of 1,000 and 8 of singles; alone",
+    ),
+    "rest.quiet_beside_noisy.p99": lambda rig, name, runs, seconds: compare(
+        name=name, ours=neighbours.beside(rig, rest.p99), yardstick=neighbours.alone(rig, rest.p99), runs=runs,
+        seconds=seconds, note="the same: 99 of 100 answered within; less is better", unit="ms",
+    ),
+    "import.per_second": lambda rig, name, runs, seconds: compare(
+        name=name, ours=bulk.ours(rig), yardstick=bulk.kms, runs=runs, seconds=seconds, unit="imports/s",
+        note="as the next; the yardstick is AWS KMS's quota for ImportKeyMaterial",
     ),
     "import.bulk.vs_target": lambda rig, name, runs, seconds: compare(
         name=name, ours=bulk.ours(rig), yardstick=bulk.target, runs=runs, seconds=seconds,

@@ -29,7 +29,16 @@ class Load(Protocol):
     def __call__(self, seconds: float) -> float: ...
 
 
-def compare(*, name: str, ours: Load, yardstick: Load, runs: int, seconds: float, note: str = "") -> Figure:
+def compare(
+    *,
+    name: str,
+    ours: Load,
+    yardstick: Load,
+    runs: int,
+    seconds: float,
+    note: str = "",
+    unit: str = "operations/s",
+) -> Figure:
     """Run the two in turn, so that a machine that changes its speed changes it for both."""
     pairs = []
     for number in range(runs + 1):
@@ -41,7 +50,7 @@ def compare(*, name: str, ours: Load, yardstick: Load, runs: int, seconds: float
         ratio=round(statistics.median(mine / theirs for mine, theirs in pairs), 3),
         ours=round(statistics.median(mine for mine, _ in pairs), 1),
         yardstick=round(statistics.median(theirs for _, theirs in pairs), 1),
-        unit="operations/s",
+        unit=unit,
         runs=runs,
         command=f"bin/bench {name}",
         note=note,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from bench.measure import Load, times
 from bench.rig import PROJECT, Rig
@@ -49,16 +50,35 @@ SIGN_RSA2048 = Task("sign", "rsa2048", "RSA-PSS-SHA256", MESSAGE, "rsa-2048", "s
 ENCRYPT_AES_1K = Task("encrypt", "aes", "AES-GCM", KIBIBYTE, "aes256-gcm96", "encrypt/bench", "plaintext")
 
 
-def ours(rig: Rig, task: Task) -> Load:
-    """`POST /api/v1/keys/NAME/OPERATION` in token mode."""
+class Measured(NamedTuple):
+    """What wrk saw: requests a second, and within how many milliseconds 99 of 100 were answered."""
+
+    rate: float
+    p99: float
+
+
+class Wrk(Protocol):
+    def __call__(self, seconds: float) -> Measured: ...
+
+
+def rate(load: Wrk, batch: int = 0) -> Load:
+    return times(batch or 1, lambda seconds: load(seconds).rate)
+
+
+def p99(load: Wrk) -> Load:
+    return lambda seconds: load(seconds).p99
+
+
+def ours(rig: Rig, task: Task, connections: int = CONNECTIONS, token: str = "") -> Wrk:
+    """`POST /api/v1/keys/NAME/OPERATION` in token mode, with Acme's token unless said."""
     asked = {"items": [{"payload": task.payload}] * task.batch} if task.batch else {"payload": task.payload}
     url = f"{rig.url}/api/v1/keys/{rig.token_keys[task.key].name}/{task.operation}"
-    load = _wrk(url, json.dumps(asked | {"mechanism": task.mechanism}), ("Authorization", f"Bearer {rig.token}"))
-    return times(task.batch or 1, load)
+    header = ("Authorization", f"Bearer {token or rig.token}")
+    return _wrk(url, json.dumps(asked | {"mechanism": task.mechanism}), header, connections)
 
 
 @contextmanager
-def openbao(task: Task) -> Iterator[Load]:
+def openbao(task: Task) -> Iterator[Wrk]:
     """`bao server -dev` with a transit key: in memory, without an audit device."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -73,9 +93,7 @@ def openbao(task: Task) -> Iterator[Load]:
         _bao(address, token, "transit/keys/bench", {"type": task.transit_type})
         one = {task.transit_member: task.payload}
         body = json.dumps({"batch_input": [one] * task.batch} if task.batch else one)
-        yield times(
-            task.batch or 1, _wrk(f"http://{address}/v1/transit/{task.transit_path}", body, ("X-Vault-Token", token))
-        )
+        yield _wrk(f"http://{address}/v1/transit/{task.transit_path}", body, ("X-Vault-Token", token))
     finally:
         server.terminate()
         server.wait(20)
@@ -96,15 +114,25 @@ def _bao(address: str, token: str, path: str, body: dict[str, str], patience: fl
             return
 
 
-def _wrk(url: str, body: str, header: tuple[str, str]) -> Load:
-    def load(seconds: float) -> float:
+def _wrk(url: str, body: str, header: tuple[str, str], connections: int = CONNECTIONS) -> Wrk:
+    def load(seconds: float) -> Measured:
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
             Path(script.name).write_text(_SCRIPT.format(body=json.dumps(body), header=header[0], value=header[1]))
-            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", script.name, url]
+            command = [
+                "wrk",
+                "-t1",
+                f"-c{connections}",
+                f"-d{max(1, round(seconds))}s",
+                "--latency",
+                "-s",
+                script.name,
+                url,
+            ]
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-        if found is None or "Non-2xx" in printed:
+        slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", printed)
+        if found is None or slow is None or "Non-2xx" in printed:
             raise RuntimeError(f"wrk did not measure what it should: {printed}")
-        return float(found[1])
+        return Measured(float(found[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]])
 
     return load
