@@ -63,7 +63,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 120
 # What may be much has queues of its own, and waits for nobody but itself.
-CELERY_TASK_ROUTES = {"portal.callbacks.tasks.*": {"queue": "callbacks"}}
+CELERY_TASK_ROUTES = {
+    "portal.jobs.tasks.*": {"queue": "jobs"},
+    "portal.callbacks.tasks.*": {"queue": "callbacks"},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     "copy-log": {"task": "portal.audit.tasks.copy_log", "schedule": 1.0, "options": {"expires": 5}},
     "settle-actions": {
@@ -75,6 +79,8 @@ CELERY_BEAT_SCHEDULE = {
     "publish-rotated-keys": {"task": "tee.tasks.publish_rotated_keys", "schedule": 5.0, "options": {"expires": 5}},
     "list-vendor-keys": {"task": "tee.tasks.list_vendor_keys", "schedule": 30.0, "options": {"expires": 30}},
     "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 30.0, "options": {"expires": 30}},
+    "run-jobs": {"task": "portal.jobs.tasks.run_due", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-jobs": {"task": "portal.jobs.tasks.forget_old", "schedule": timedelta(hours=1)},
     "deliver-callbacks": {"task": "portal.callbacks.tasks.deliver_due", "schedule": 2.0, "options": {"expires": 5}},
     "forget-deliveries": {"task": "portal.callbacks.tasks.forget_deliveries", "schedule": timedelta(hours=1)},
     "forget-expired-tokens": {"task": "tenants.tasks.forget_expired_tokens", "schedule": timedelta(hours=1)},
@@ -102,6 +108,7 @@ INSTALLED_APPS = [
     "tenants",
     "tee",
     "portal",
+    "portal.jobs",
     "portal.callbacks",
     "portal.quorum",
     "portal.audit",

@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 django = get_wsgi_application()
 
-from portal.dataplane import operations  # noqa: E402 - needs Django's settings and applications
+from portal.dataplane import asynchronous, operations  # noqa: E402 - needs Django's settings and applications
 from portal.dataplane.bodies import MAX_BODY  # noqa: E402
 
 _KEYS = "/api/v1/keys/"
@@ -26,11 +26,16 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     if environ["REQUEST_METHOD"] == "POST":
         path: str = environ["PATH_INFO"]
         is_operation = path.startswith(_KEYS) and path.count("/") == 5
-        if is_operation and path.rpartition("/")[2] in operations.OPERATIONS and _is_safe(environ):
+        if is_operation and path.rpartition("/")[2] in operations.OPERATIONS and _is_now(environ) and _is_safe(environ):
             _measure(environ, MAX_BODY)
             return operations.application(environ, start_response)
     _measure(environ, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     return django(environ, start_response)
+
+
+def _is_now(environ: WSGIEnvironment) -> bool:
+    """An operation that may wait is Django's."""
+    return not (environ["QUERY_STRING"] or "HTTP_PREFER" in environ) or not asynchronous.is_wanted(environ)
 
 
 def _measure(environ: WSGIEnvironment, most: int) -> None:

@@ -69,6 +69,10 @@ class ProviderKey(PublishedKey):
     not_after = models.DateTimeField(null=True, blank=True)
 
 
+class OperationsKey(PublishedKey):
+    """A key of the device to which sealed operations are encrypted. That it is the device's is in the endorsement."""
+
+
 class EngineKey(models.Model):
     """A provider key in engine custody (`tee.engine`). `private_key` is encrypted at rest, and empty once retired."""
 

@@ -21,7 +21,17 @@ from strongroom.protocol.commands import (
 from strongroom.protocol.errors import Refused
 from tee import at_rest, engine
 from tee.drivers import secure_module
-from tee.models import Device, EngineKey, Import, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
+from tee.models import (
+    Device,
+    EngineKey,
+    Import,
+    Key,
+    OperationsKey,
+    ProviderKey,
+    PublishedKey,
+    PublishedStatus,
+    VendorKey,
+)
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import defined_partition
@@ -47,6 +57,7 @@ def trust() -> list[dict[str, Any]]:
             "certificate": device.certificate,
             "vendor_keys": endorsements(VendorKey, device),
             "provider_keys": endorsements(ProviderKey, device),
+            "operations_keys": endorsements(OperationsKey, device),
         }
         for device in Device.objects.filter(status=PublishedStatus.IN_FORCE).order_by("id")
     ]

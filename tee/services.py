@@ -32,7 +32,7 @@ from strongroom.protocol.statements import Endorsement
 from tee import selectors
 from tee.drivers import secure_module
 from tee.imports import record_key
-from tee.models import Device, Key, ProviderKey, PublishedKey, PublishedStatus, VendorKey
+from tee.models import Device, Key, OperationsKey, ProviderKey, PublishedKey, PublishedStatus, VendorKey
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import defined_partition, only_partition
@@ -72,6 +72,7 @@ def register_device(*, known_only: bool = False) -> Device:
         # 3. It vouches for each key, whose id is bound to its bytes. They are public halves: nothing here is secret.
         vendor_keys = {_endorsed(one, identity, "vendor-key", "vk_"): one for one in published.vendor_keys}
         provider_keys = {_endorsed(one, identity, "provider-key", "pk_"): one for one in published.provider_keys}
+        operations_keys = {_endorsed(one, identity, "operations-key", "ok_"): one for one in published.operations_keys}
         # 4. Keep them, and retire what the device no longer publishes.
         device, _ = Device.objects.using("provider").update_or_create(
             device_id=published.device,
@@ -79,6 +80,7 @@ def register_device(*, known_only: bool = False) -> Device:
         )
         _publish(VendorKey, device, vendor_keys)
         _publish(ProviderKey, device, provider_keys)
+        _publish(OperationsKey, device, operations_keys)
     return device
 
 

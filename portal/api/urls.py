@@ -9,6 +9,8 @@ urlpatterns = [
     path("", include("tenants.api.urls")),
     path("", include("tee.api.urls")),
     path("", include("portal.dataplane.description")),
+    path("", include("portal.dataplane.operations_api")),
+    path("", include("portal.jobs.urls")),
     path("", include("portal.callbacks.urls")),
     path("", include("portal.quorum.urls")),
     path("", include("portal.audit.urls")),

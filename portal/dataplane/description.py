@@ -3,14 +3,15 @@
 from copy import deepcopy
 from typing import Any
 
+from django.conf import settings
 from django.urls import URLPattern, path
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.dataplane.operations_api import AsyncOperationOut, submit
 from portal.dataplane.serializers import ItemIn, ItemOut, OperationIn, OperationOut, ParametersIn
-from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_ITEMS
 from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage, mechanisms_of
 from tenants.api.base import ApiView
@@ -31,6 +32,10 @@ SUMMARIES = {
         "what `version` of the key has encrypted",
     ),
 }
+ASYNCHRONOUS = (
+    "1, as `Prefer: respond-async`: the answer is 202 with a `Location`, where the result is for the same token. "
+    "It rests sealed to the device, and to that token."
+)
 OPENING = [mechanism.value for mechanism, _, _ in mechanisms_of(Usage.DECRYPT)]
 WRAPPING = [mechanism.value for mechanism, _, _ in mechanisms_of(Usage.WRAP)]
 """Names of these sets among the schemas (`ENUM_NAME_OVERRIDES`): several operations share them."""
@@ -50,22 +55,25 @@ def views() -> list[URLPattern]:
 
 def _view(operation: Usage) -> type[ApiView]:
     def post(self: ApiView, request: Request, reference: str) -> Response:
-        raise Refused("not-found")  # the data plane answers before Django is reached (`portal.wsgi`)
+        # Only what is asynchronous comes here: the data plane answers all else before (`portal.wsgi`).
+        return submit(self, request, reference, operation)
 
     post.__doc__ = _text(operation)
     body = _BODIES.get(operation, {"payload": "AAEC…"})
     described = extend_schema(
         operation_id=f"keys_{operation}",
         request=_request(operation),
-        responses=_answer(operation),
+        responses={200: _answer(operation), 202: AsyncOperationOut},
         examples=[
             OpenApiExample("one", body, request_only=True),
             OpenApiExample("a batch", _batch(operation, body), request_only=True),
             OpenApiExample("a key in signed mode", {"payload": "AAEC…", "instruction": "eyJ…"}, request_only=True),
         ],
+        parameters=[OpenApiParameter("async", int, enum=[1], description=ASYNCHRONOUS)],
         extensions={"x-mechanisms": _mechanisms(operation)},
     )
-    return type(f"Operation{operation.title()}", (ApiView,), {"allowed": {"POST": CLIENT}, "post": described(post)})
+    members = {"allowed": {"POST": CLIENT}, "max_body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "post": described(post)}
+    return type(f"Operation{operation.title()}", (ApiView,), members)
 
 
 def _text(operation: Usage) -> str:

@@ -113,7 +113,7 @@ def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | Batch
     _, reference, operation = path.rsplit("/", 2)
     known = directory()
     key = known.key(client.tenant, reference)
-    parameters = _parameters(asked.body, client, key, known)
+    parameters = parameters_of(asked.body, client, key, known)
 
     # 4. The TEE decides, does it, and puts it on record.
     def ask(payload: bytes, items: list[Item] | None, version: int, mechanism: str) -> OperationReply:
@@ -185,7 +185,7 @@ def _read(environ: WSGIEnvironment) -> bytes:
     return body
 
 
-def _parameters(body: Body, client: Client, key: KeyPlace, known: Directory) -> Parameters:
+def parameters_of(body: Body, client: Client, key: KeyPlace, known: Directory) -> Parameters:
     """The mechanism's parameters as the TEE takes them; those of a signed instruction are inside it."""
     given = body.parameters
     if body.instruction or given == _NO_PARAMETERS_GIVEN:

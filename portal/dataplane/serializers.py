@@ -31,7 +31,7 @@ class ItemIn(serializers.Serializer):
 
 
 class OperationIn(serializers.Serializer):
-    """`payload`, or the `items` of a batch.
+    """`payload`, or the `items` of a batch. `callback`, of an asynchronous call: who is told when it has ended.
 
     With `instruction` (a signed statement) its mechanism, version and parameters count, and are not sent.
     """
@@ -42,6 +42,7 @@ class OperationIn(serializers.Serializer):
     version = serializers.IntegerField(required=False)
     parameters = ParametersIn(required=False)
     instruction = serializers.CharField(required=False)
+    callback = serializers.CharField(required=False)
 
 
 class ItemErrorOut(serializers.Serializer):

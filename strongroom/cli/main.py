@@ -10,6 +10,7 @@ from strongroom.cli import (
     data_keys,
     evidence,
     imports,
+    jobs,
     keys,
     log,
     making,
@@ -43,6 +44,7 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(validators.app, name="validator")
 app.add_typer(access.app, name="access")
 app.add_typer(callbacks.app, name="callbacks")
+app.add_typer(jobs.app, name="job")
 app.add_typer(log.app, name="log")
 app.add_typer(officer.app, name="officer")
 

@@ -8,6 +8,7 @@ token, session         an API client's token, a person's token
 owner.pem, device.pem  signing keys, with their public halves in owner.json, device.json
 receipts/, dossiers/   the device's receipts, what was sent for them, what was validated before
 access/, checkpoints/  PARTITION.jws: the last that was verified
+jobs/                  JOB.json: what opens the results of bulk jobs
 """
 
 import os

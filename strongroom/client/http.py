@@ -68,9 +68,9 @@ class Service:
     def get(self, path: str, type_: type[T], **params: str | int) -> T:
         return self._call("GET", path, None, type_, params=params)
 
-    def post(self, path: str, body: Any, type_: type[T], *, patience: float = 0) -> T:
-        """`patience`: seconds that the answer may take longer than others."""
-        return self._call("POST", path, body, type_, patience=patience)
+    def post(self, path: str, body: Any, type_: type[T], *, patience: float = 0, once: str = "") -> T:
+        """`patience`: seconds that the answer may take longer than others. `once`: the Idempotency-Key."""
+        return self._call("POST", path, body, type_, patience=patience, once=once)
 
     def put(self, path: str, body: Any, type_: type[T]) -> T:
         return self._call("PUT", path, body, type_)
@@ -87,9 +87,11 @@ class Service:
         *,
         params: dict[str, str | int] | None = None,
         patience: float = 0,
+        once: str = "",
     ) -> T:
         content = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if content is not None else {}
+        headers |= {"Idempotency-Key": once} if once else {}
         try:
             response = self._http.request(
                 method, path, content=content, headers=headers, params=params or None, timeout=TIMEOUT + patience

@@ -41,6 +41,7 @@ class DeviceTrust(serializers.Serializer):
     certificate = serializers.CharField()
     vendor_keys = serializers.ListField(child=serializers.CharField())
     provider_keys = serializers.ListField(child=serializers.CharField())
+    operations_keys = serializers.ListField(child=serializers.CharField())
 
 
 class EngineKeyTrust(serializers.Serializer):

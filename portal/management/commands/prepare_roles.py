@@ -21,6 +21,7 @@ APP_EXCEPTIONS = {
     "tee_device": READ,
     "tee_vendorkey": READ,
     "tee_providerkey": READ,
+    "tee_operationskey": READ,
     "tee_enginekey": "",
 }
 """By application or table: where the tenants' role may not do everything."""
@@ -33,10 +34,14 @@ PROVIDER_EXCEPTIONS = {
     "tee_device": EVERYTHING,
     "tee_vendorkey": EVERYTHING,
     "tee_providerkey": EVERYTHING,
+    "tee_operationskey": EVERYTHING,
     "tee_enginekey": EVERYTHING,
     "tenants_partition": "SELECT, UPDATE",
     "tenants_idempotentrequest": "SELECT, DELETE",
     "callbacks_delivery": "SELECT, DELETE",
+    "jobs_operation": "SELECT, DELETE",
+    "jobs_job": "SELECT, UPDATE, DELETE",
+    "jobs_chunk": "SELECT, DELETE",
 }
 """By application or table: where the officers' and log copier's role may do more than read."""
 

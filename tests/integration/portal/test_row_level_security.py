@@ -17,6 +17,9 @@ TABLES = [
     "tee_key",
     "callbacks_callback",
     "callbacks_delivery",
+    "jobs_operation",
+    "jobs_job",
+    "jobs_chunk",
 ]
 
 
@@ -130,4 +133,9 @@ def full_tenants(acme: Organisation, globex: Organisation, device: SealedDevice)
         assert organisation.as_owner().post("devices", json=body, headers={"Idempotency-Key": "rls"}).status_code == 201
         callback = organisation.as_owner().post("callbacks", json={"url": "http://127.0.0.1:1/"}).json()["id"]
         assert organisation.as_owner().post(f"callbacks/{callback}/ping").status_code == 202
+        app = organisation.as_client()
+        assert app.post("keys/rls/sign?async=1", json={"payload": "YQ=="}).status_code == 202
+        job = {"key": "rls", "operation": "sign", "version": 1, "mechanism": "ECDSA-SHA256", "chunks": 1}
+        job = app.post("jobs", json=job | {"operations_key": "ok_a"}).json()["id"]
+        assert app.put(f"jobs/{job}/chunks/0", json={"sealed": "YQ==", "items": 1}).status_code == 201
     return acme, globex
