@@ -39,7 +39,9 @@ class JobIn(serializers.Serializer):
     operations_key = serializers.CharField(max_length=64, help_text="What the chunks are sealed to.")
     chunks = serializers.IntegerField(min_value=1, max_value=services.MOST_CHUNKS)
     items = serializers.IntegerField(min_value=0, max_value=10**12, default=0, help_text="In all, for the display.")
-    callback = serializers.CharField(max_length=64, default="", help_text="Id of a callback that is told of the end.")
+    callback = serializers.CharField(
+        max_length=64, default="", allow_blank=True, help_text="Id of a callback that is told of the end."
+    )
 
 
 class ErrorOut(serializers.Serializer):
@@ -78,7 +80,7 @@ class ChunkIn(serializers.Serializer):
 
     sealed = SealedField()
     items = serializers.IntegerField(min_value=1, max_value=MAX_ITEMS)
-    instruction = serializers.CharField(default="", max_length=16 * 1024)
+    instruction = serializers.CharField(default="", allow_blank=True, max_length=16 * 1024)
 
 
 class ChunkStateOut(serializers.Serializer):
