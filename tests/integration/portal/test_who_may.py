@@ -9,7 +9,8 @@ from tests.support.portal import Browser, Organisation, code_of, token_for
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PUBLIC = {("GET", "trust"), ("POST", "validation"), ("POST", "login")}
-DATA_PLANE = "keys/<str:reference>/<str:operation>"
+DATA_PLANE = "keys/<str:reference>/sign"
+"""Each operation has a path of its own; what is no operation for now is answered before Django is reached."""
 
 
 def views() -> Iterator[tuple[str, type]]:
