@@ -198,14 +198,17 @@ def derive(
     peer: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The other side's public key.")],
     info: Annotated[str, typer.Option(help="What the derived key is for; both sides must say the same.")],
     target: Out,
+    salt: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="File with HKDF's salt.")] = None,
+    length: Annotated[int, typer.Option(help="How many bytes, 16 to 8160.")] = 32,
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
     as_json: Json = False,
 ) -> None:
-    """Agree on 32 bytes with the holder of another key (ECDH, then HKDF); readable by you alone."""
+    """Agree on bytes with the holder of another key (ECDH, then HKDF); readable by you alone."""
     public = public_key_der(peer.read_bytes())
-    outcome = _Ask(Usage.DERIVE, key, version, mechanism, token_mode)(public, aad=b64u(info.encode()))
+    parameters = {"aad": b64u(info.encode()), "salt": _encoded(salt), "length": length}
+    outcome = _Ask(Usage.DERIVE, key, version, mechanism, token_mode)(public, **parameters)
     _write(as_json, outcome, target)
 
 

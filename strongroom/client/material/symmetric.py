@@ -34,7 +34,7 @@ def read_symmetric(data: bytes, key_type: KeyType | None, encoding: TextEncoding
 
 
 def _unambiguous(digits: bytes, data: bytes, key_type: KeyType | None) -> bytes:
-    as_text = len(data) in _BY_LENGTH if key_type is None else len(data) == SECRET_BYTES.get(key_type)
+    as_text = len(digits) in _BY_LENGTH if key_type is None else len(data) == SECRET_BYTES.get(key_type)
     if key_type is KeyType.HMAC or as_text:
         raise Refused(
             "key-unparsable",

@@ -16,6 +16,7 @@ from tests.support.recipes import FOLDER, checkout, commands, steps, succeeds, t
 from tests.support.stack import Stack
 
 OPENSSL, HSM = "import-with-openssl.md", "import-from-another-hsm.md"
+MADE = "keys-made-in-the-device.md"
 BY_HAND = commands(OPENSSL)
 # What the page on another HSM says to do in which order, for either kind of key.
 FROM_HSM = {
@@ -40,7 +41,7 @@ def alice(stack: Stack) -> Path:
 
 
 def test_every_page_is_typed_by_a_test() -> None:
-    typed_here = {OPENSSL, HSM, "import-with-the-command.md", "import-with-javascript.md", "revocation.md"}
+    typed_here = {OPENSSL, HSM, "import-with-the-command.md", "import-with-javascript.md", "revocation.md", MADE}
     assert {page.name for page in FOLDER.glob("*.md")} == typed_here
     for page in typed_here:
         fences = re.findall(r"^```.*$", (FOLDER / page).read_text(), re.MULTILINE)
@@ -55,6 +56,15 @@ def test_the_command(project: Path, alice: Path) -> None:
     assert kept["invoices-2027"]["version"] == 2
     ways = [f"some-{way}-{suite}" for way in get_args(Transport) for suite in SUITES]
     assert all(one in kept for one in ways)
+
+
+@pytest.mark.needs("openssl")
+def test_keys_made_in_the_device(project: Path, alice: Path) -> None:
+    said = succeeds(project, commands(MADE))
+    assert "Verified OK" in said
+    first, second = (run(alice, "receipt", "verify", "shop", "--version", one)["receipt"] for one in ("1", "2"))
+    assert (first["origin"], second["origin"], first["public_key"]) == ("made", "kept", second["public_key"])
+    assert [one["state"] for one in run(alice, "keys", "versions", "vault")] == ["below-minimum", "active"]
 
 
 @pytest.mark.needs("openssl")

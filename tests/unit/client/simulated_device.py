@@ -15,7 +15,7 @@ from authorities import PARTITION, WORLD, Authority
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from strongroom.client.evidence import Purpose
 from strongroom.client.material import read_material
@@ -64,6 +64,7 @@ class SimulatedDevice:
     """Routes (`METHOD path`) that are answered otherwise than they should be."""
     opened: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     """What the device unwrapped, by key name: (material, terms)."""
+    keys: dict[str, bytes] = field(default_factory=dict)
     receipts: dict[str, str] = field(default_factory=dict)
     entries: dict[str, list[bytes]] = field(default_factory=dict)
     answered: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -165,12 +166,20 @@ class SimulatedDevice:
         material, terms = envelope.unwrap(inner, header, vendor)
         self.opened[header.name] = (material, terms)
         key_type = read_terms(terms).key_type
+        if header.origin == "made":
+            material = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+            )
+        elif header.origin == "kept":
+            material = self.keys[header.name]
+        self.keys[header.name] = material
         key = read_material(material, key_type, encoding="raw" if key_type in SYMMETRIC else None)
         receipt = Receipt(
             import_id=header.import_id,
             key_id=self._key_id(header),
             name=header.name,
             version=header.version,
+            origin=header.origin,
             key_type=key.key_type,
             public_key=key.public_key,
             check_value=key.check_value,

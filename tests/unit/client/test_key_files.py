@@ -149,7 +149,10 @@ def test_a_public_key_where_a_private_one_is_needed_is_refused_with_what_it_woul
         (bytes(range(24)), None, None, KeyType.AES_192, 24),
         (bytes(range(32)), None, None, KeyType.AES_256, 32),
         (bytes(31) + b"\n", None, None, KeyType.AES_256, 32),
-        (b"0f" * 16 + b"\n", None, None, KeyType.AES_128, 16),
+        (b"0f" * 16 + b"\n", KeyType.AES_128, None, KeyType.AES_128, 16),
+        (b"0f" * 16, None, "hex", KeyType.AES_128, 16),
+        (b"0f" * 16, None, "raw", KeyType.AES_256, 32),
+        (b"0f" * 32 + b"\n", None, None, KeyType.AES_256, 32),
         (b"0F" * 24, KeyType.AES_192, None, KeyType.AES_192, 24),
         (b"00" * 32, KeyType.AES_256, None, KeyType.AES_256, 32),
         (b"00" * 16, KeyType.AES_256, "raw", KeyType.AES_256, 32),
@@ -173,8 +176,15 @@ def test_symmetric_keys_are_raw_or_hexadecimal(
 
 
 @pytest.mark.parametrize(
-    ("data", "key_type"), [(b"00" * 16, KeyType.AES_256), (b"ab" * 32, KeyType.HMAC), (b"00" * 8, KeyType.AES_128)]
+    ("data", "key_type"),
+    [
+        (b"00" * 16, KeyType.AES_256),
+        (b"ab" * 32, KeyType.HMAC),
+        (b"00" * 8, KeyType.AES_128),
+        (b"00" * 16, None),
+        (b"00" * 16 + b"\n", None),
+    ],
 )
-def test_what_could_be_read_in_two_ways_is_not_guessed(data: bytes, key_type: KeyType) -> None:
+def test_what_could_be_read_in_two_ways_is_not_guessed(data: bytes, key_type: KeyType | None) -> None:
     with pytest.raises(Refused, match="say --encoding hex"):
         read_material(data, key_type)

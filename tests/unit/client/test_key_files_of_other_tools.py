@@ -149,7 +149,7 @@ def test_openssl_makes_explicit_parameters_that_are_refused(tmp_path: Path) -> N
 def test_openssl_makes_symmetric_keys(tmp_path: Path, length: int) -> None:
     raw, text = openssl(tmp_path, f"rand {length}"), openssl(tmp_path, f"rand -hex {length}")
     assert read_material(raw).secret == raw
-    material = read_material(text)
+    material = read_material(text, encoding="hex")
     assert material.secret.hex() == text.decode().strip()
     (tmp_path / "zero").write_bytes(bytes(16))
     cipher = f"enc -aes-{8 * length}-ecb -nopad -K {material.secret.hex()} -in zero"
