@@ -41,7 +41,11 @@ def _tell(entry: Entry, tenant: Tenant) -> None:
     why = str(entry.details.get("reason") or entry.details.get("why") or "")
     keys = _noted(entry, tenant, why)
     names = sorted(f"{one.name} version {one.version}" for one in keys)
-    details: dict[str, object] = {"partition": entry.partition, "keys": names[:NAMED], "count": len(keys)}
+    details: dict[str, object] = {
+        "partition": entry.partition,
+        "keys": ", ".join(names[:NAMED]),
+        "count": len(keys),
+    }
     details |= {"why": why} if why else {}
     PortalEvent.objects.using(ALIAS).create(tag=_TAGS[entry.event], tenant_id=tenant.pk, details=details)
 

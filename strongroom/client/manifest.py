@@ -85,6 +85,8 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             if token_file or self.revoke_token or pin or self.revoke_answer_key:
                 raise Refused("terms-refused", "who may revoke the key is asked at no address: --revoke-at is missing")
             return None
+        if own and self.revoke_answer_key:
+            raise Refused("terms-refused", "the endpoint of a folder signs no answers: leave --revoke-answer-key out")
         if not pin or not (token_file or self.revoke_token):
             raise Refused("terms-refused", "an endpoint needs its token and its pin, or its folder (--revoke-dir)")
         advice = "the file that the endpoint's terms need"

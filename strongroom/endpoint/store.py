@@ -66,13 +66,17 @@ class Statuses:
     """The statuses in one folder's `statuses.db`. Any number of processes and threads may use it at once."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises `Refused("configuration")` where the database cannot be used."""
         self._path = folder / "statuses.db"
         if not self._path.exists():
             self._path.touch(mode=0o600)
-        with self._open() as database:
-            # Readers never wait for a writer; what was written stands after a loss of power.
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_TABLES)
+        try:
+            with self._open() as database:
+                # Readers never wait for a writer.
+                database.execute("PRAGMA journal_mode = WAL")
+                database.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise Refused("configuration", f"{self._path} cannot be used: {error}") from None
 
     # --- what is asked ---
 

@@ -63,7 +63,7 @@ def notices(acme: Organisation, key: dict[str, Any]) -> list[Any]:
 
     services.copy_log(wait=True)
     events = selectors.events(tenant=acme.tenant, limit=1000)
-    return [one for one in reversed(events) if f"{key['name']} version 1" in one.details.get("keys", [])]
+    return [one for one in reversed(events) if f"{key['name']} version 1" in one.details.get("keys", "")]
 
 
 def state(acme: Organisation, key: dict[str, Any]) -> str:

@@ -95,6 +95,7 @@ def test_a_public_key_can_be_pinned_and_answers_signed() -> None:
         {"revoke_at": "https://other.example/"},
         {"revoke_dir": "", "revoke_token": "t"},
         {"revoke_token": "with space"},
+        {"revoke_answer_key": "some.pem"},
         {"expires": "2000-01-01"},
         {"expires": "90d", "not_after": "2090-01-01"},
         {"not_before": "30d", "expires": "31d", "revoke_every": "2d"},

@@ -130,3 +130,9 @@ def test_a_reason_that_the_device_would_not_read_is_refused(statuses: Statuses, 
     statuses.add([(receipt(), FIRST)])
     with pytest.raises(Refused, match="malformed"):
         statuses.change("invoices", "suspended", reason)
+
+
+def test_a_damaged_list_is_refused_and_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "statuses.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(Refused, match="configuration"):
+        Statuses(tmp_path)
