@@ -84,7 +84,8 @@ class Seals:
     ) -> OperationReply:
         """`reply` with its results sealed to the client, and the device's statement about both."""
         request_digest = digest(request.sealed)
-        sealed = seal_reply(reply_key, request_digest, SealedReply(reply.result, reply.results, reply.errors))
+        inside = SealedReply(reply.result, reply.results, reply.errors, reply.target_version)
+        sealed = seal_reply(reply_key, request_digest, inside)
         statement = OperationResult(
             device=self._device,
             request_digest=request_digest,
@@ -98,7 +99,7 @@ class Seals:
             issued_at=now,
         )
         return msgspec.structs.replace(
-            reply, result=b"", results=[], errors={}, sealed=sealed, statement=self._sign(statement)
+            reply, result=b"", results=[], errors={}, target_version=0, sealed=sealed, statement=self._sign(statement)
         )
 
     def _key(self, key_id: str) -> RecipientPrivateKey:

@@ -6,6 +6,7 @@ import msgspec
 
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_SEALED, Item
+from strongroom.protocol.sealed import MAX_SEALED as MAX_SEALED_REQUEST
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request: what a batch in token mode may have. A single payload is far below, `MAX_SEALED`."""
@@ -46,10 +47,12 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     version: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
     parameters: OperationParameters = msgspec.field(default_factory=OperationParameters)
     instruction: str = ""
+    sealed: bytes = b""
+    operations_key: str = ""
 
 
 class OperationBody(Body, kw_only=True):
-    """The request's body: `payload`, or the `items` of a batch."""
+    """The request's body: `payload`, or the `items` of a batch, or what is `sealed` to the device's operations key."""
 
     items: list[ItemBody] | None = None
 
@@ -69,6 +72,16 @@ class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
     key_id: str
     version: int
     target_version: int = 0
+    mechanism: str
+
+
+class SealedAnswer(msgspec.Struct, kw_only=True):
+    """The answer's body to a sealed request: the result for the client alone, and the device's statement on it."""
+
+    sealed: bytes
+    statement: str
+    key_id: str
+    version: int
     mechanism: str
 
 
@@ -142,6 +155,9 @@ def _item(raw: msgspec.Raw, index: int, errors: Errors) -> Item | None:
 
 
 def _check(body: Body, items: list[Item | None] | None) -> None:
+    if body.sealed:
+        _check_sealed(body, items)
+        return
     if body.payload is None and items is None and body.parameters.generate:
         body.payload = b""
     if (body.payload is None) == (items is None):
@@ -150,3 +166,10 @@ def _check(body: Body, items: list[Item | None] | None) -> None:
         raise Refused("too-large", f"a payload holds at most {MAX_SEALED} bytes")
     if items is not None and body.parameters.signature:
         raise Refused("malformed", "of a batch each item has its own `signature`")
+
+
+def _check_sealed(body: Body, items: list[Item | None] | None) -> None:
+    if body.payload is not None or items is not None or body.parameters != OperationParameters():
+        raise Refused("malformed", "`payload`, `items` and `parameters` of a sealed request are inside `sealed`")
+    if len(body.sealed) > MAX_SEALED_REQUEST:
+        raise Refused("too-large", f"a sealed request has at most {MAX_SEALED_REQUEST} bytes")

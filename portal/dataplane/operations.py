@@ -13,7 +13,16 @@ from django.http.request import split_domain_port, validate_host
 
 from portal import problems
 from portal.dataplane.batches import VALID, operate_batch
-from portal.dataplane.bodies import MAX_BODY, Asked, BatchAnswer, Body, OperationAnswer, OperationParameters, read_body
+from portal.dataplane.bodies import (
+    MAX_BODY,
+    Asked,
+    BatchAnswer,
+    Body,
+    OperationAnswer,
+    OperationParameters,
+    SealedAnswer,
+    read_body,
+)
 from portal.dataplane.data_keys import split
 from portal.dataplane.directory import Client, Directory, KeyPlace
 from portal.dataplane.turns import Turns
@@ -107,7 +116,7 @@ def _operate(environ: WSGIEnvironment, client: Client) -> bytes:
         turns.give(client.tenant)
 
 
-def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | BatchAnswer:
+def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | BatchAnswer | SealedAnswer:
     """Raises `Refused`, `psycopg.Error`."""
     # 3. Of which key. A tenant's keys are all that it can name.
     _, reference, operation = path.rsplit("/", 2)
@@ -128,6 +137,8 @@ def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | Batch
             parameters=parameters,
             instruction=asked.body.instruction,
             items=items,
+            sealed=asked.body.sealed,
+            operations_key=asked.body.operations_key,
         )
         reply = secure_module().operate(request)
         if reply.code:
@@ -138,7 +149,15 @@ def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | Batch
         between = partial(turns.pass_on, client.tenant)
         return operate_batch(asked, asked.items, operation, lambda items, *chosen: ask(b"", items, *chosen), between)
     reply = ask(asked.body.payload or b"", None, asked.body.version, asked.body.mechanism)
-    # 5. The answer.
+    # 5. The answer; that to a sealed request is not for us.
+    if asked.body.sealed:
+        return SealedAnswer(
+            sealed=reply.sealed,
+            statement=reply.statement,
+            key_id=reply.key,
+            version=reply.version,
+            mechanism=reply.mechanism,
+        )
     if operation == Usage.VERIFY:
         return _answer(reply, valid=reply.result == VALID)
     if operation == Usage.WRAP:

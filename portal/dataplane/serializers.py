@@ -42,6 +42,8 @@ class OperationIn(serializers.Serializer):
     version = serializers.IntegerField(required=False)
     parameters = ParametersIn(required=False)
     instruction = serializers.CharField(required=False)
+    sealed = serializers.CharField(required=False, help_text="Instead of payload, items and parameters.")
+    operations_key = serializers.CharField(required=False, help_text="What it is sealed to.")
     callback = serializers.CharField(required=False)
 
 
@@ -70,3 +72,5 @@ class OperationOut(serializers.Serializer):
     version = serializers.IntegerField()
     target_version = serializers.IntegerField(help_text="Of the same key: what the result is under.")
     mechanism = serializers.CharField()
+    sealed = serializers.CharField(required=False, help_text="To a sealed request, instead of all results.")
+    statement = serializers.CharField(required=False, help_text="The device's word on request and answer.")

@@ -37,6 +37,7 @@ class Batch:
     version: int
     mechanism: str
     token_mode: bool
+    sealed: bool
     parameters: Parameters
 
     def run(self, as_json: bool, source: Path, target: Path | None) -> None:
@@ -63,6 +64,7 @@ class Batch:
                     mechanism=mechanism,
                     parameters=self.parameters,
                     token_mode=self.token_mode,
+                    sealed=self.sealed,
                 )
                 writer.write(outcome.results)
             writer.close()

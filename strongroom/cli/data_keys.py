@@ -12,6 +12,7 @@ from strongroom.cli.operations import (
     In,
     Key,
     Out,
+    Sealed,
     TargetAad,
     TokenMode,
     Version,
@@ -42,10 +43,11 @@ def datakey(
     ] = None,
     version: Version = 0,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Have the device make a data key and wrap it; with --clear it comes in clear too, readable by you alone."""
-    ask = _Ask(Usage.WRAP, key, version, None, token_mode)
+    ask = _Ask(Usage.WRAP, key, version, None, token_mode, sealed)
     outcome = ask(b"", generate=length, clear=clear is not None)
     if clear is None:
         return _write(as_json, outcome, target)
@@ -65,10 +67,11 @@ def wrap_key(
     target: Out,
     version: Version = 0,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Wrap a data key of your own (AES key wrap with padding, RFC 5649)."""
-    return _wrapping(as_json, _Ask(Usage.WRAP, key, version, None, token_mode), (source, batch, target))
+    return _wrapping(as_json, _Ask(Usage.WRAP, key, version, None, token_mode, sealed), (source, batch, target))
 
 
 @app.command("unwrap-key")
@@ -80,10 +83,11 @@ def unwrap_key(
     target: Out,
     version: Version = 0,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Unwrap a data key; it is readable by you alone."""
-    return _wrapping(as_json, _Ask(Usage.UNWRAP, key, version, None, token_mode), (source, batch, target))
+    return _wrapping(as_json, _Ask(Usage.UNWRAP, key, version, None, token_mode, sealed), (source, batch, target))
 
 
 @app.command()
@@ -99,10 +103,11 @@ def rewrap(
     mechanism: Chosen = None,
     target_mechanism: Annotated[Mechanism | None, typer.Option(help="Else as before.")] = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Bring a ciphertext from an older version of a key to its newest, inside the device. The aad stays the same."""
-    ask = _Ask(Usage.REWRAP, key, from_version, mechanism, token_mode)
+    ask = _Ask(Usage.REWRAP, key, from_version, mechanism, token_mode, sealed)
     parameters = {
         "aad": _encoded(aad),
         "target_aad": _encoded(target_aad),

@@ -39,6 +39,9 @@ Chosen = Annotated[Mechanism | None, typer.Option("--mechanism", help="Else the 
 TokenMode = Annotated[
     bool, typer.Option("--token-mode", help="Let the API token alone authorise it, where the key's terms permit.")
 ]
+Sealed = Annotated[
+    bool, typer.Option("--sealed", help="Encrypt it to the device: the provider sees neither payload nor result.")
+]
 Digest = Annotated[bool, typer.Option("--digest", help="Send only the file's digest; so above 1 MiB in any case.")]
 Version = Annotated[int, typer.Option(help="Which version of the key; else the newest known here.", min=0)]
 Aad = Annotated[Path | None, typer.Option("--aad", exists=True, help="File with additional authenticated data.")]
@@ -59,13 +62,14 @@ def sign(
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Sign a file. The signature is checked against the receipt's public key before it is written.
 
     With --batch and --digest the payloads are digests.
     """
-    ask = _Ask(Usage.SIGN, key, version, mechanism, token_mode)
+    ask = _Ask(Usage.SIGN, key, version, mechanism, token_mode, sealed)
     if batch:
         return ask.batch(as_json, (source, batch, target), prehashed=digest, format=form or "")
     payload, prehashed = ask.message(_one(source), digest)
@@ -86,10 +90,11 @@ def verify(
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Ask the device whether a signature holds. Exit status 1 where it does not."""
-    ask = _Ask(Usage.VERIFY, key, version, mechanism, token_mode)
+    ask = _Ask(Usage.VERIFY, key, version, mechanism, token_mode, sealed)
     if batch:
         return ask.batch(as_json, (source, batch, target), prehashed=digest, format=form or "")
     if signature is None:
@@ -114,10 +119,11 @@ def encrypt(
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Encrypt a file of at most 1 MiB."""
-    ask = _Ask(Usage.ENCRYPT, key, version, mechanism, token_mode)
+    ask = _Ask(Usage.ENCRYPT, key, version, mechanism, token_mode, sealed)
     if batch:
         return ask.batch(as_json, (source, batch, target), aad=_encoded(aad))
     return _write(as_json, ask(_payload(_one(source)), aad=_encoded(aad)), target)
@@ -134,10 +140,11 @@ def decrypt(
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Decrypt a file; the result is readable by you alone."""
-    ask = _Ask(Usage.DECRYPT, key, version, mechanism, token_mode)
+    ask = _Ask(Usage.DECRYPT, key, version, mechanism, token_mode, sealed)
     if batch:
         return ask.batch(as_json, (source, batch, target), aad=_encoded(aad))
     return _write(as_json, ask(_payload(_one(source)), aad=_encoded(aad)), target)
@@ -153,10 +160,11 @@ def hash_command(
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Hash a file with the key (HMAC), or under its authority (SHA-256)."""
-    ask = _Ask(Usage.HASH, key, version, mechanism, token_mode)
+    ask = _Ask(Usage.HASH, key, version, mechanism, token_mode, sealed)
     if batch:
         return ask.batch(as_json, (source, batch, target))
     return _write(as_json, ask(_payload(_one(source))), target)
@@ -176,10 +184,11 @@ def translate(
     mechanism: Chosen = None,
     target_mechanism: Annotated[Mechanism | None, typer.Option()] = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Decrypt by one key and encrypt to another, inside the device."""
-    ask = _Ask(Usage.TRANSLATE, key, version, mechanism, token_mode)
+    ask = _Ask(Usage.TRANSLATE, key, version, mechanism, token_mode, sealed)
     parameters = {
         "target": to,
         "target_mechanism": target_mechanism or "",
@@ -203,12 +212,13 @@ def derive(
     version: Version = 0,
     mechanism: Chosen = None,
     token_mode: TokenMode = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Agree on bytes with the holder of another key (ECDH, then HKDF); readable by you alone."""
     public = public_key_der(peer.read_bytes())
     parameters = {"aad": b64u(info.encode()), "salt": _encoded(salt), "length": length}
-    outcome = _Ask(Usage.DERIVE, key, version, mechanism, token_mode)(public, **parameters)
+    outcome = _Ask(Usage.DERIVE, key, version, mechanism, token_mode, sealed)(public, **parameters)
     _write(as_json, outcome, target)
 
 
@@ -221,6 +231,7 @@ class _Ask:
     version: int
     mechanism: Mechanism | None
     token_mode: bool
+    sealed: bool
 
     def __call__(self, payload: bytes, **parameters: Any) -> Outcome:
         with connected() as connection:
@@ -234,6 +245,7 @@ class _Ask:
                 mechanism=self.mechanism or "",
                 parameters=Parameters(**parameters),
                 token_mode=self.token_mode,
+                sealed=self.sealed,
             )
 
     def batch(self, as_json: bool, files: tuple[Path | None, Path, Path | None], **parameters: Any) -> None:
@@ -242,7 +254,13 @@ class _Ask:
         if single is not None:
             raise Refused("configuration", "--in and --batch do not go together")
         asked = Batch(
-            self.usage, self.key, self.version, self.mechanism or "", self.token_mode, Parameters(**parameters)
+            self.usage,
+            self.key,
+            self.version,
+            self.mechanism or "",
+            self.token_mode,
+            self.sealed,
+            Parameters(**parameters),
         )
         asked.run(as_json, source, target)
 

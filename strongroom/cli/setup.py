@@ -42,6 +42,9 @@ def configure(
     provider_validation: MaybeFile = None,
     provider_tls: MaybeFile = None,
     token_file: MaybeFile = None,
+    sealed: Annotated[
+        bool, typer.Option("--sealed", help="Seal every operation to the device, as if each had --sealed.")
+    ] = False,
     owner_credential: Annotated[
         Path | None, typer.Option(exists=True, help="The owner's public credential, where its key is elsewhere.")
     ] = None,
@@ -56,7 +59,7 @@ def configure(
     def read(path: Path | None) -> bytes:
         return path.read_bytes() if path else b""
 
-    config = Config(url=url, tenant=tenant, provider=provider, manufacturer_url=manufacturer_url)
+    config = Config(url=url, tenant=tenant, provider=provider, manufacturer_url=manufacturer_url, sealed=sealed)
     trust = TrustFiles(
         manufacturer_roots=read(manufacturer_roots),
         manufacturer_tls=read(manufacturer_tls),

@@ -1,25 +1,27 @@
 """How an operation is asked for: by an instruction that this device signs, or on the API client's token alone."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
 
-from strongroom.client import receipts
+from strongroom.client import receipts, sealed_calls
 from strongroom.client.connection import Connection
 from strongroom.client.files import write_private
 from strongroom.client.http import SessionStale, segment
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import Instruction, Item, Parameters, batch_digest
+from strongroom.protocol.instructions import SEALED, Instruction, Item, Parameters, batch_digest
 from strongroom.protocol.mechanisms import Usage, default_mechanism
 from strongroom.protocol.statements import Receipt
 
 T = TypeVar("T")
 ITEMS_A_SECOND = 20
 """Of a batch, at the least: the slowest are signatures by RSA-4096."""
+SMALLEST_ITEM = 32
+"""Bytes of one in a sealed request."""
 _BYTES = ("signature", "aad", "salt", "target_aad")
 
 
@@ -32,6 +34,7 @@ class Question:
     mechanism: str
     parameters: Parameters
     token_mode: bool
+    sealed: bool = False
 
 
 class _SessionAnswer(msgspec.Struct, frozen=True):
@@ -48,8 +51,12 @@ def prepare(
     mechanism: str,
     parameters: Parameters | None,
     token_mode: bool,
+    sealed: bool = False,
 ) -> Question:
-    """Which key it is, by the device's own receipt, and how. Raises `Refused`, also where the key type cannot do it."""
+    """Which key it is, by the device's own receipt, and how: sealed also where the folder says so for all.
+
+    Raises `Refused`, also where the key type cannot do it.
+    """
     receipt = receipts.find(connection, key, now, version)
     mechanism = mechanism or usual_mechanism(receipt, operation)
     given = parameters or Parameters()
@@ -58,7 +65,8 @@ def prepare(
         target = receipts.find(connection, given.target, now)
         chosen = given.target_mechanism or usual_mechanism(target, Usage.ENCRYPT)
         given = msgspec.structs.replace(given, target=target.key_id, target_mechanism=chosen)
-    return Question(receipt, operation, mechanism, given, token_mode)
+    sealed = sealed or connection.home.config().sealed
+    return Question(receipt, operation, mechanism, given, token_mode, sealed)
 
 
 def usual_mechanism(receipt: Receipt, operation: Usage) -> str:
@@ -69,12 +77,27 @@ def usual_mechanism(receipt: Receipt, operation: Usage) -> str:
         raise Refused("mechanism-unsupported", f"a key of type {receipt.key_type} cannot {operation}") from None
 
 
-def ask(connection: Connection, question: Question, payload: bytes | list[Item], answer: type[T]) -> T:
-    """Send one payload, or the items of a batch. Raises `Refused` with the portal's or the device's code."""
+def ask(connection: Connection, question: Question, payload: bytes | list[Item], answer: type[T], now: int) -> T:
+    """Send one payload, or the items of a batch, sealed where that is wanted.
+
+    Raises `Refused` with the portal's or the device's code, and for what is sealed what `sealed_calls` does.
+    """
+    if question.sealed:
+        call = sealed_calls.seal(connection, question, payload, now)
+        body = {"sealed": call.sealed, "operations_key": call.binding.operations_key}
+        outside = replace(question, parameters=Parameters())
+        reply = _send(connection, outside, call.sealed, body, sealed_calls.SealedAnswer)
+        return msgspec.convert(sealed_calls.open_answer(connection, question, call, reply, now), answer)
     if isinstance(payload, bytes):
         sent: dict[str, Any] = {"payload": payload}
     else:
         sent = {"items": [_item(one) for one in payload]}
+    return _send(connection, question, payload, sent, answer)
+
+
+def _send(
+    connection: Connection, question: Question, payload: bytes | list[Item], sent: dict[str, Any], answer: type[T]
+) -> T:
     if question.token_mode:
         plain = {
             "mechanism": question.mechanism,
@@ -100,6 +123,7 @@ def _ask_signed(
         parameters=question.parameters,
         payload_digest=digest(payload) if isinstance(payload, bytes) else batch_digest(payload),
         items=0 if single else len(payload),
+        recipient=SEALED if question.sealed else "",
         device=receipt.device,
         nonce="",
         session="",
@@ -132,7 +156,8 @@ def _plain(parameters: Parameters) -> dict[str, Any]:
 
 def _post(connection: Connection, question: Question, body: dict[str, Any], answer: type[T]) -> T:
     path = f"keys/{segment(question.receipt.key_id)}/{question.operation.value}"
-    return connection.portal.post(path, body, answer, patience=len(body.get("items", ())) / ITEMS_A_SECOND)
+    items = len(body.get("items", ())) or len(body.get("sealed", b"")) / SMALLEST_ITEM
+    return connection.portal.post(path, body, answer, patience=items / ITEMS_A_SECOND)
 
 
 def _session(connection: Connection, partition: str) -> str:

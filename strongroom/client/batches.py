@@ -50,6 +50,7 @@ def operate_batch(
     mechanism: str = "",
     parameters: Parameters | None = None,
     token_mode: bool = False,
+    sealed: bool = False,
 ) -> BatchOutcome:
     """Have the device carry out `operation` with `key` (name or id) on each item. One signature is over all of them.
 
@@ -67,9 +68,10 @@ def operate_batch(
         mechanism=mechanism,
         parameters=parameters,
         token_mode=token_mode,
+        sealed=sealed,
     )
     # 2. Ask.
-    outcome = asking.ask(connection, question, items, BatchOutcome)
+    outcome = asking.ask(connection, question, items, BatchOutcome, now)
     # 3. The answers are for what was asked, and each signature is by this key.
     check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
     check_target(question, outcome.target_version)

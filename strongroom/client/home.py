@@ -1,6 +1,6 @@
 """The configuration folder of a customer or an officer: where each thing lies, and nothing else.
 
-config.json            url, tenant, provider, manufacturer_url, partition
+config.json            url, tenant, provider, manufacturer_url, partition, sealed
 trust/                 what was got out of band: the manufacturer's roots and TLS certificate, the provider's keys,
                        validators/NAME.json for third parties
 policy.json            who must vouch for keys, where that is not everyone
@@ -31,13 +31,14 @@ _ADVICE = {"owner": "run `strongroom owner init`", "device": "run `strongroom de
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """config.json. An officer needs only `url`."""
+    """config.json. An officer needs only `url`. `sealed`: every operation is sealed to the device."""
 
     url: str
     tenant: str = ""
     provider: str = ""
     manufacturer_url: str = ""
     partition: str = ""
+    sealed: bool = False
 
 
 class TrustFiles(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ def operate(
     mechanism: str = "",
     parameters: Parameters | None = None,
     token_mode: bool = False,
+    sealed: bool = False,
 ) -> Outcome:
     """Have the device carry out `operation` with `key` (name or id) on `payload`.
 
@@ -51,7 +52,8 @@ def operate(
 
     Raises `Refused` with the device's code; `too-large` above 1 MiB; `signature-invalid` where a signature that came
     back is not by the key whose receipt is known, or where the answer to verify is not what that key says; `internal`
-    where the answer is for something else than was asked.
+    where the answer is for something else than was asked. `sealed`: neither payload nor result is seen by the provider,
+    and `result-mismatch` where the device does not vouch for the answer.
     """
     if len(payload) > largest_payload(operation):
         raise Refused(
@@ -67,9 +69,10 @@ def operate(
         mechanism=mechanism,
         parameters=parameters,
         token_mode=token_mode,
+        sealed=sealed,
     )
     # 2. Ask: by an instruction that this device signs, or by the API client's token alone.
-    outcome = asking.ask(connection, question, payload, Outcome)
+    outcome = asking.ask(connection, question, payload, Outcome, now)
     # 3. The answer is for what was asked; a signature is by this key, and whether one holds is known here too.
     check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
     check_target(question, outcome.target_version)

@@ -15,7 +15,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.encoding import canonical_json, digest
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_BATCH, MAX_PAYLOAD, Item, Parameters, check_batch
+from strongroom.protocol.instructions import MAX_BATCH, Item, Parameters, check_batch, largest_payload
 from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
 
 REPLY_KEY = 32
@@ -55,11 +55,15 @@ class SealedContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
 
 
 class SealedReply(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`result`, or of a batch `results` in the items' order, and code and detail of those that failed by index."""
+    """`result`, or of a batch `results` in the items' order, and code and detail of those that failed by index.
+
+    `target_version`: of rewrap, the version that it went to.
+    """
 
     result: bytes = b""
     results: list[bytes] = []
     errors: dict[int, tuple[str, str]] = {}
+    target_version: int = 0
 
     def __repr__(self) -> str:
         return "SealedReply(…)"
@@ -111,8 +115,8 @@ def open_content(private_key: RecipientPrivateKey, binding: Binding, sealed: byt
         if content.payload:
             raise Refused("malformed", "a batch has its payloads in its items")
         check_batch(content.items)
-    elif len(content.payload) > MAX_PAYLOAD:
-        raise Refused("too-large", f"a payload has at most {MAX_PAYLOAD} bytes")
+    elif len(content.payload) > (most := largest_payload(binding.operation)):
+        raise Refused("too-large", f"a payload has at most {most} bytes")
     return content
 
 

@@ -104,13 +104,15 @@ class Client:
         return imports.import_key(self.connection, read_material(secret, key_type), name, sealed, now()).receipt
 
     def operate(self, operation: Usage, key: str, payload: bytes, **parameters: Any) -> Outcome:
-        return operate(self.connection, operation, key, payload, now=now(), parameters=Parameters(**parameters))
+        how = {name: parameters.pop(name, False) for name in ("token_mode", "sealed")}
+        return operate(self.connection, operation, key, payload, now=now(), parameters=Parameters(**parameters), **how)
 
     def operate_batch(
         self, operation: Usage, key: str, items: list[Item], *, token_mode: bool = False, **parameters: Any
     ) -> BatchOutcome:
+        how = {"token_mode": token_mode, "sealed": parameters.pop("sealed", False)}
         given = Parameters(**parameters)
-        return operate_batch(self.connection, operation, key, items, now=now(), parameters=given, token_mode=token_mode)
+        return operate_batch(self.connection, operation, key, items, now=now(), parameters=given, **how)
 
     def verify_log(self) -> log.VerifiedLog:
         """Does not wait for a portal's copy to catch up: nothing here is ever late."""

@@ -106,6 +106,7 @@ class HostilePortal:
     def _trust(self, _: Body) -> Body:
         keys = self.published()
         device = {"device": keys.device, "vendor_keys": keys.vendor_keys, "provider_keys": keys.provider_keys}
+        device["operations_keys"] = keys.operations_keys
         return {"provider": PROVIDER, "world": self.device.world, "devices": [device]}
 
     def vouch(self, body: Body, **changes: Any) -> ValidationStatement:
@@ -190,12 +191,22 @@ class HostilePortal:
             parameters=msgspec.convert(given, Parameters),
             instruction=body.get("instruction", ""),
             items=[_item(one) for one in body["items"]] if "items" in body else None,
+            sealed=base64.b64decode(body.get("sealed", "")),
+            operations_key=body.get("operations_key", ""),
         )
 
     def _operation(self, body: Body) -> Body:
         reply = self.device.line("operations").operate(self.request(body))
         if reply.code:
             raise Refused(reply.code, reply.detail)
+        if "sealed" in body:
+            return {
+                "sealed": reply.sealed,
+                "statement": reply.statement,
+                "key_id": reply.key,
+                "version": reply.version,
+                "mechanism": reply.mechanism,
+            }
         if "items" in body:
             results = [_answer(body["operation"], reply, n) for n in range(len(reply.results))]
             return {"key_id": reply.key, "version": reply.version, "mechanism": reply.mechanism, "results": results}
