@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hsm import records as r
 from hsm.access import Access
+from hsm.batches import Batch, Steps
 from hsm.clock import Clock
 from hsm.faults import log_fault
 from hsm.lanes import Lane
@@ -74,8 +75,11 @@ class Operator:
         self._loaded = loaded
         self._seals = Seals(records, device, sign)
 
-    def operate(self, request: OperationRequest) -> OperationReply:
-        """Answer one request; the record of it is written before the answer is returned."""
+    def operate(self, request: OperationRequest) -> Steps[OperationReply]:
+        """Answer one request; the record of it is written before the answer is returned.
+
+        Between the slices of a batch it yields, so that others can be answered.
+        """
         now = self._clock.now()
         try:
             # 1. The device can keep its log, the partition exists, and what is asked has a bearable shape.
@@ -86,7 +90,7 @@ class Operator:
             return OperationReply(**refusal(error))
         asked = Asked(request.principal, request.mechanism, request.parameters, items=request.items)
         try:
-            reply = self._answer(request, access, asked, now)
+            reply = yield from self._answer(request, access, asked, now)
         except Refused as error:
             session = self._sessions.current() if error.code == "session-stale" else ""
             reply = OperationReply(**refusal(error), session=session)
@@ -100,7 +104,7 @@ class Operator:
             return OperationReply(**refusal(error))
         return reply
 
-    def _answer(self, request: OperationRequest, access: Access, asked: Asked, now: int) -> OperationReply:
+    def _answer(self, request: OperationRequest, access: Access, asked: Asked, now: int) -> Steps[OperationReply]:
         operation = Usage(request.operation)
         # 2. Who asks: the device that signed the instruction, or the API client that the portal names.
         version = request.version
@@ -140,7 +144,8 @@ class Operator:
             result = run(payload, from_b64u(asked.parameters.signature), aad)
         else:
             _check_results_fit(len(asked.items), operation, asked)
-            results, errors = _run_batch(run, asked.items, aad, largest_payload(operation))
+            batch = Batch(run, asked.items, aad, largest_payload(operation))
+            results, errors = yield from batch.slices(lambda: self._check_again(request, asked, key))
         asked.failed = len(errors)
         reply = OperationReply(
             result=result,
@@ -152,6 +157,17 @@ class Operator:
             target_version=asked.target.version if operation is Usage.REWRAP and asked.target else 0,
         )
         return self._seals.close(request, reply_key, reply, asked.principal, now) if request.sealed else reply
+
+    def _check_again(self, request: OperationRequest, asked: Asked, key: LoadedKey) -> None:
+        """What may have changed since a batch began. Raises `Refused` where the rest of it must not be done."""
+        access, now = self._loaded.access(request.partition), self._clock.now()
+        access.check(asked.principal, request.operation)
+        if request.operation == Usage.WRAP and asked.parameters.clear:
+            access.check(asked.principal, Usage.UNWRAP)
+        for used in (key, asked.target) if asked.target else (key,):
+            one = self._loaded.key(request.partition, used.key_id, used.version)
+            if one.destroyed or one.terms.state_at(now) != "active":
+                raise self._not_active(request.partition, one, now)
 
     def _target(self, request: OperationRequest, operation: Usage, given: Parameters) -> LoadedKey | None:
         if operation is Usage.TRANSLATE:
@@ -278,28 +294,6 @@ def _while_in_force(run: Prepared, key: LoadedKey, target: LoadedKey | None) -> 
         return run(payload, signature, aad)
 
     return checked
-
-
-def _run_batch(
-    run: Prepared, items: list[Item], aad: bytes, most: int
-) -> tuple[list[bytes], dict[int, tuple[str, str]]]:
-    """Each item's result in order; an item that is refused has its place in the errors and harms no other."""
-    results: list[bytes] = []
-    errors: dict[int, tuple[str, str]] = {}
-    add = results.append
-    for index, item in enumerate(items):
-        try:
-            if len(item.payload) > most:
-                raise Refused("too-large", f"a payload has at most {most} bytes")
-            add(run(item.payload, item.signature, item.aad or aad))
-        except Refused as error:
-            add(b"")
-            errors[index] = (error.code, error.detail)
-        except Exception:  # noqa: BLE001 (nor does a defect take the other items' results)
-            log_fault("an item of a batch")
-            add(b"")
-            errors[index] = ("internal", "")
-    return results, errors
 
 
 def _check_results_fit(count: int, operation: Usage, asked: Asked) -> None:

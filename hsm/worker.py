@@ -4,11 +4,13 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from hsm.batches import Steps
 from hsm.clock import Clock
 from hsm.keytree import KeyTree
 from hsm.lanes import Lane
@@ -72,6 +74,8 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.buffer = FrameBuffer()
+        self.frames: Iterator[bytes | memoryview] = iter(())
+        self.waits = False
 
 
 def run_worker(
@@ -114,6 +118,8 @@ class Service:
         self._lane = lane
         self._loaded = loaded
         self._connections: dict[int, Connection] = {}
+        # Answers of which there is more to do, in turn. Their connections are not listened to meanwhile.
+        self._begun: deque[tuple[Connection, Steps[OperationReply]]] = deque()
         self._epoll = select.epoll()
         self._epoll.register(control.fileno(), select.EPOLLIN)
         # One buffer for all: to have room for as much made at each call would cost more than the call.
@@ -122,12 +128,14 @@ class Service:
     def run(self) -> None:
         """Serve until the control socket closes."""
         while True:
-            for descriptor, _ in self._epoll.poll():
+            for descriptor, _ in self._epoll.poll(0 if self._begun else None):
                 connection = self._connections.get(descriptor)
                 if connection is not None:
                     self._serve(connection)
                 elif not self._obey():
                     os._exit(0)
+            if self._begun:
+                self._go_on(*self._begun.popleft())
 
     def _obey(self) -> bool:
         message, descriptors, _, _ = socket.recv_fds(self._control, 4096, 1)
@@ -147,17 +155,64 @@ class Service:
         return True
 
     def _serve(self, connection: Connection) -> None:
-        """Answer what has arrived whole."""
+        """Take what has arrived and answer what of it is whole."""
         try:
             count = connection.sock.recv_into(self._arrived)
-            for frame in connection.buffer.feed(self._arrived[:count]):
-                _send(connection.sock, pack(_encode(_answer(frame, self._operator))))
-        except (OSError, Refused):
+        except OSError:
             count = 0
-        if not count:
+        connection.frames = connection.buffer.feed(self._arrived[:count])
+        if not count or not self._answer_frames(connection):
+            self._close(connection)
+        elif connection.waits:
             self._epoll.unregister(connection.sock.fileno())
-            del self._connections[connection.sock.fileno()]
-            connection.sock.close()
+
+    def _answer_frames(self, connection: Connection) -> bool:
+        """Answer in order, up to an answer that takes more than one step. Returns whether the connection stays open."""
+        try:
+            for frame in connection.frames:
+                steps = _answer(frame, self._operator)
+                reply = _step(steps)
+                if reply is None:
+                    connection.waits = True
+                    self._begun.append((connection, steps))
+                    return True
+                _send(connection.sock, pack(_encode(reply)))
+        except (OSError, Refused):
+            return False
+        return True
+
+    def _go_on(self, connection: Connection, steps: Steps[OperationReply]) -> None:
+        """One more step; with the last one the answer, and the connection is listened to again."""
+        reply = _step(steps)
+        if reply is None:
+            self._begun.append((connection, steps))
+            return
+        connection.waits = False
+        try:
+            _send(connection.sock, pack(_encode(reply)))
+        except (OSError, Refused):
+            stays = False
+        else:
+            stays = self._answer_frames(connection)
+        if not connection.waits:
+            self._epoll.register(connection.sock.fileno(), select.EPOLLIN)
+        if not stays:
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._epoll.unregister(connection.sock.fileno())
+        del self._connections[connection.sock.fileno()]
+        connection.sock.close()
+
+
+def _step(steps: Steps[OperationReply]) -> OperationReply | None:
+    """The answer, or None while there is more to do."""
+    try:
+        next(steps)
+    except StopIteration as done:
+        reply: OperationReply = done.value
+        return reply
+    return None
 
 
 def _send(sock: socket.socket, frame: bytes) -> None:
@@ -172,9 +227,9 @@ def _send(sock: socket.socket, frame: bytes) -> None:
         sock.setblocking(True)
 
 
-def _answer(frame: bytes | memoryview, operator: Operator) -> OperationReply:
+def _answer(frame: bytes | memoryview, operator: Operator) -> Steps[OperationReply]:
     try:
         request = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return OperationReply(**refusal(Refused("malformed", "not an operation request")))
-    return operator.operate(request)
+    return (yield from operator.operate(request))

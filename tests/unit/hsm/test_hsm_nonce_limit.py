@@ -66,9 +66,14 @@ def make_worker(tmp_path: Path) -> Callable[[str], Operator]:
 
 def encrypt(worker: Operator, operation: str = "encrypt", **changes: object) -> OperationReply:
     fields: dict[str, object] = {"mechanism": "AES-GCM", "payload": b"m", "key": "key_1"} | changes
-    return worker.operate(
+    steps = worker.operate(
         OperationRequest(principal=CLIENT, partition="pt_1", version=0, operation=operation, **fields)  # type: ignore[arg-type]
     )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
 
 
 def reserve(worker: Operator, count: int) -> None:
