@@ -21,13 +21,25 @@ def _library() -> Load:
     return in_processes(cores(), hsm_socket.library)
 
 
-def _softhsm(seconds: float) -> float:
-    command = [PROJECT / ".venv-bench/bin/python", PROJECT / "bench/softhsm.py", str(seconds)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def _softhsm(kind: str) -> Load:
+    def load(seconds: float) -> float:
+        command = [PROJECT / ".venv-bench/bin/python", PROJECT / "bench/softhsm.py", str(seconds), kind]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    return load
 
 
-def _over_socket(rig: Rig, batch: int = 0) -> Load:
-    return times(batch or 1, in_processes(hsm_socket.CLIENTS, hsm_socket.in_token_mode(rig, batch)))
+def _over_socket(rig: Rig, batch: int = 0, kind: str = "p256") -> Load:
+    return times(batch or 1, in_processes(hsm_socket.CLIENTS, hsm_socket.in_token_mode(rig, batch, kind)))
+
+
+def _against_softhsm(kind: str) -> Callable[[Rig, str, int, float], Figure]:
+    def run(rig: Rig, name: str, runs: int, seconds: float) -> Figure:
+        note = f"{hsm_socket.CLIENTS} clients; SoftHSM2 in one process through python-pkcs11"
+        ours = _over_socket(rig, kind=kind)
+        return compare(name=name, ours=ours, yardstick=_softhsm(kind), runs=runs, seconds=seconds, note=note)
+
+    return run
 
 
 def _against_openbao(task: rest.Task) -> Callable[[Rig, str, int, float], Figure]:
@@ -75,10 +87,9 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
         name=name, ours=_over_socket(rig, 100), yardstick=_library(), runs=runs, seconds=seconds,
         note="4 clients; the library has no socket, check or log, in as many processes as cores",
     ),
-    "hsm.sign.p256.vs_softhsm": lambda rig, name, runs, seconds: compare(
-        name=name, ours=_over_socket(rig), yardstick=_softhsm, runs=runs, seconds=seconds,
-        note="4 clients; SoftHSM2 in one process through python-pkcs11",
-    ),
+    "hsm.sign.p256.vs_softhsm": _against_softhsm("p256"),
+    "hsm.sign.ed25519.vs_softhsm": _against_softhsm("ed25519"),
+    "hsm.sign.rsa2048.vs_softhsm": _against_softhsm("rsa2048"),
     "hsm.sign.p256.signed_vs_token": lambda rig, name, runs, seconds: compare(
         name=name,
         ours=in_processes(hsm_socket.CLIENTS, hsm_socket.in_signed_mode(rig)),

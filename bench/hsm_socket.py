@@ -1,4 +1,4 @@
-"""P-256 signatures over the sealed process's socket: all its checks and its log, nothing in front of it."""
+"""Signatures over the sealed process's socket: all its checks and its log, nothing in front of it."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.rig import Rig
 from strongroom.protocol import commands, jws
 from strongroom.protocol.encoding import b64u, digest
-from strongroom.protocol.frames import pack, read_frame
+from strongroom.protocol.frames import pack, read_answer
 from strongroom.protocol.instructions import Instruction, Item, Parameters
 from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.operations import OperationReply, OperationRequest
@@ -26,16 +26,19 @@ def library() -> Callable[[], object]:
     return lambda: key.sign(PAYLOAD, algorithm)
 
 
-def in_token_mode(rig: Rig, batch: int = 0) -> Callable[[], Callable[[], object]]:
+MECHANISMS = {"p256": "ECDSA-SHA256", "ed25519": "Ed25519", "rsa2048": "RSA-PSS-SHA256"}
+
+
+def in_token_mode(rig: Rig, batch: int = 0, kind: str = "p256") -> Callable[[], Callable[[], object]]:
     """A client process: one connection, one request after another; each for one signature, or a batch."""
     request = msgspec.msgpack.encode(
         OperationRequest(
             principal=f"client:{rig.client}",
-            partition=rig.token_keys["p256"].partition,
-            key=rig.token_keys["p256"].key_id,
+            partition=rig.token_keys[kind].partition,
+            key=rig.token_keys[kind].key_id,
             version=0,
             operation="sign",
-            mechanism="ECDSA-SHA256",
+            mechanism=MECHANISMS[kind],
             payload=b"" if batch else PAYLOAD,
             items=[Item(PAYLOAD)] * batch if batch else None,
         )
@@ -55,7 +58,7 @@ def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
     def prepare() -> Callable[[], object]:
         connection, admin = _connect(rig.hsm_socket, "operations"), _connect(rig.hsm_socket, "admin")
         admin.sendall(pack(commands.encode_request(commands.SessionRequest())))
-        session = commands.decode_reply(read_frame(admin.recv), commands.SessionReply).session
+        session = commands.decode_reply(read_answer(admin.recv), commands.SessionReply).session
 
         def operate() -> object:
             instruction = Instruction(
@@ -88,7 +91,7 @@ def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
 
 def _ask(connection: socket.socket, request: bytes) -> object:
     connection.sendall(pack(request))
-    reply = msgspec.msgpack.decode(read_frame(connection.recv), type=OperationReply)
+    reply = msgspec.msgpack.decode(read_answer(connection.recv), type=OperationReply)
     if reply.code:
         raise RuntimeError(f"the device refused: {reply.code} {reply.detail}")
     if reply.errors:
@@ -101,5 +104,5 @@ def _connect(path: str, lane: commands.Lane) -> socket.socket:
     connection.settimeout(30)
     connection.connect(path)
     connection.sendall(pack(msgspec.msgpack.encode(commands.Hello(lane, "portal"))))
-    commands.decode_reply(read_frame(connection.recv), type(None))
+    commands.decode_reply(read_answer(connection.recv), type(None))
     return connection

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from strongroom.client.connection import Connection, connect
@@ -73,6 +74,7 @@ def _prepare(access: dict, state: Path) -> Rig:  # type: ignore[type-arg]
         signs = (Usage.SIGN, Usage.VERIFY)
         token_keys = {
             "p256": add("p256", _pem(ec.generate_private_key(ec.SECP256R1())), KeyType.EC_P256, *signs),
+            "ed25519": add("ed25519", _pem(Ed25519PrivateKey.generate()), KeyType.ED25519, *signs),
             "rsa2048": add("rsa2048", _pem(rsa.generate_private_key(65537, 2048)), KeyType.RSA, *signs),
             "aes": add("aes", os.urandom(32), KeyType.AES_256, Usage.ENCRYPT, Usage.DECRYPT),
         }
@@ -92,5 +94,5 @@ def _prepare(access: dict, state: Path) -> Rig:  # type: ignore[type-arg]
     )
 
 
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

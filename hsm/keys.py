@@ -31,7 +31,7 @@ def list_keys(device: Device, command: commands.ListKeys) -> commands.ListKeysRe
     folder = f"partitions/{command.partition}/keys/"
     keys: list[tuple[str, str]] = []
     size, last = 0, ""
-    for path in [one for one in device.records.store.paths(folder) if one >= folder + after]:
+    for path in device.records.store.paths_from(folder, folder + after):
         key = path.removeprefix(folder)
         named = device.records.need(path, r.NamedKey)
         for stored in versions_of(device, path):

@@ -88,11 +88,15 @@ class Store:
 
     def paths(self, folder: str) -> list[str]:
         """Paths of the records directly in `folder` (which ends with a slash)."""
+        return list(self.paths_from(folder, folder))
+
+    def paths_from(self, folder: str, first: str) -> Iterator[str]:
+        """The same in order, those before `first` left out; each is looked for when it is asked for."""
         rows = self._db.execute(
             "SELECT path FROM record WHERE path >= ? AND path < ? AND instr(substr(path, ?), '/') = 0 ORDER BY path",
-            (folder, folder[:-1] + "0", len(folder) + 1),
+            (max(folder, first), folder[:-1] + "0", len(folder) + 1),
         )
-        return [row[0] for row in rows]
+        return (row[0] for row in rows)
 
     def paths_like(self, pattern: str, after: str, limit: int) -> list[str]:
         """Up to `limit` paths after `after` that fit a GLOB pattern, in order."""
