@@ -42,6 +42,7 @@ def alice(stack: Stack) -> Path:
 
 def test_every_page_is_typed_by_a_test() -> None:
     typed_here = {OPENSSL, HSM, "import-with-the-command.md", "import-with-javascript.md", "revocation.md", MADE}
+    typed_here |= {"asynchronous-and-bulk.md"}
     assert {page.name for page in FOLDER.glob("*.md")} == typed_here
     for page in typed_here:
         fences = re.findall(r"^```.*$", (FOLDER / page).read_text(), re.MULTILINE)
@@ -77,6 +78,12 @@ def test_revocation(project: Path, alice: Path) -> None:
     kept = {one["name"]: one["state"] for one in run(alice, "keys")}
     assert kept["release-far"] == "revoked"
     assert run(alice, "revocation", "status", "release")["versions"][0]["status"]["state"] == "revoked"
+
+
+@pytest.mark.needs("openssl", "curl")
+def test_asynchronous_and_bulk(project: Path, alice: Path) -> None:
+    succeeds(project, commands("asynchronous-and-bulk.md"))
+    assert [one["status"] for one in run(alice, "job", "list")[:2]] == ["done", "done"]
 
 
 @pytest.mark.needs("openssl", "curl")
