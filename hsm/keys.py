@@ -90,6 +90,8 @@ def _destroy(device: Device, command: commands.OrderKey, order: KeyOrder) -> Non
                 details={"order": command.order, "versions": [str(one.version) for one in due]}
                 | ({"source": "owner", "reason": order.reason} if order.order == "revoke" else {}),
             )
+        for one in due:
+            device.drop_key(f"{path}/{one.version}")
 
 
 def _set_minimum(device: Device, command: commands.OrderKey, order: KeyOrder, named: r.NamedKey) -> None:

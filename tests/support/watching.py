@@ -29,7 +29,7 @@ def check_now(customer: Customer, key: Imported) -> None:
     customer.hsm.line().call(c.CheckNow(partition=customer.partition, keys=[key.id]), c.Done)
 
 
-def until(what: Callable[[], bool], seconds: float = 10) -> float:
+def until(what: Callable[[], bool], seconds: float = 30) -> float:
     """Wait until something is so. Returns how many seconds that took."""
     begun = time.monotonic()
     while not what():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.protocol.admin_actions import SetRevocationBounds
+from strongroom.protocol.action_table import SetRevocationBounds
 from strongroom.protocol.mechanisms import KeyType
 from tests.support.imports import Imported, states_of
 from tests.support.refusals import refused
