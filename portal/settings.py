@@ -77,6 +77,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "settle-imports": {"task": "tee.tasks.settle_imports", "schedule": 10.0, "options": {"expires": 10}},
     "publish-rotated-keys": {"task": "tee.tasks.publish_rotated_keys", "schedule": 5.0, "options": {"expires": 5}},
+    "follow-destructions": {
+        "task": "tee.tasks.follow_destructions",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "list-vendor-keys": {"task": "tee.tasks.list_vendor_keys", "schedule": 30.0, "options": {"expires": 30}},
     "refresh-keys": {"task": "tee.tasks.refresh_keys", "schedule": 30.0, "options": {"expires": 30}},
     "run-jobs": {"task": "portal.jobs.tasks.run_due", "schedule": 5.0, "options": {"expires": 5}},

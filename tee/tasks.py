@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tee import imports, listing, services
+from tee import imports, listing, partitions, services
 
 
 @shared_task
@@ -27,3 +27,9 @@ def refresh_keys() -> None:
 def list_vendor_keys() -> None:
     """Tell the manufacturer of vendor keys that it may not have heard of."""
     listing.try_to_list_vendor_keys()
+
+
+@shared_task
+def follow_destructions() -> None:
+    """Learn which partitions the TEE has destroyed since, or keeps."""
+    partitions.follow_destructions()

@@ -142,12 +142,16 @@ class ClientDevice(models.Model):
 
 
 class Partition(models.Model):
-    """A partition that was asked for, and since officers defined it in the TEE, its id and device there."""
+    """A partition that was asked for, and since officers defined it in the TEE, its id and device there.
+
+    `destroy_at`: when the TEE destroys it, unless that is cancelled before. Until then it serves as any other.
+    """
 
     class Status(models.TextChoices):
         REQUESTED = "requested"
         DEFINED = "defined"
         DECLINED = "declined"
+        DESTROYED = "destroyed"
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     request = models.CharField(max_length=64, unique=True)
@@ -159,6 +163,7 @@ class Partition(models.Model):
     device_id = models.CharField(max_length=64, blank=True, default="")
     requested = models.DateTimeField(default=timezone.now, editable=False)
     defined = models.DateTimeField(null=True, blank=True)
+    destroy_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["requested", "id"]

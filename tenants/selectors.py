@@ -48,14 +48,14 @@ def find_partition(*, tenant: Tenant, reference: str) -> Partition:
 
 
 def defined_partition(*, tenant: Tenant, partition_id: str) -> Partition:
-    """A partition that exists in the TEE. Raises `Refused("not-found")`."""
+    """A partition that exists in the TEE, or did until it was destroyed. Raises `Refused("not-found")`."""
     with tenant_scope(tenant):
         return find_defined_partition(tenant=tenant, partition_id=partition_id)
 
 
 def find_defined_partition(*, tenant: Tenant, partition_id: str) -> Partition:
     found = find_partition(tenant=tenant, reference=partition_id)
-    if found.status != Partition.Status.DEFINED or found.partition_id is None:
+    if found.partition_id is None:
         raise Refused("not-found", "the partition is not defined yet")
     return found
 

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from portal.quorum import selectors, services, unsealing
 from portal.quorum import serializers as shapes
 from portal.quorum.models import OfficerProfile
+from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
 from tenants.api.base import ApiView
 
@@ -66,13 +67,33 @@ class Action(OfficerView):
 class Approvals(OfficerView):
     @extend_schema(request=shapes.ApprovalIn, responses={201: shapes.ActionOut}, tags=["officer"])
     def post(self, request: Request, action_id: int) -> Response:
-        """Approve an action.
+        """Approve an action, or decline it.
 
         `approval` is signed by the caller's own card. When enough are collected the device is asked to execute: see
         `state` and `result`.
         """
         action = services.add_approval(officer=self.officer, action_id=action_id, **self.read(shapes.ApprovalIn))
         return Response(shapes.ActionOut(action).data, status=status.HTTP_201_CREATED)
+
+
+class Withdrawal(OfficerView):
+    @extend_schema(request=shapes.WithdrawalIn, responses=shapes.ActionOut, tags=["officer"])
+    def post(self, request: Request, action_id: int) -> Response:
+        """Take back an open action that the caller's own card requested."""
+        action = services.withdraw_action(officer=self.officer, action_id=action_id, **self.read(shapes.WithdrawalIn))
+        return Response(shapes.ActionOut(action).data)
+
+
+class NewestParts(OfficerView):
+    @extend_schema(responses=shapes.UnsealPartsOut, tags=["officer"])
+    def get(self, request: Request) -> Response:
+        """The unseal parts of the last change of officers.
+
+        Each is sealed to its card. Those of the ceremony are not here: whoever held it has them.
+        """
+        shared = selectors.unseal_parts()
+        parts = {card: b64u(part) for card, part in shared.parts.items()}
+        return Response({"world": shared.world, "parts": parts, "transcript": shared.transcript})
 
 
 class Unseal(OfficerView):

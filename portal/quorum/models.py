@@ -11,23 +11,28 @@ from strongroom.protocol.action_table import OFFICER_CLASSES
 
 
 class OfficerProfile(models.Model):
-    """An officer of the provider: a person with one class, whose card the TEE enrolled under this fingerprint."""
+    """An officer of the provider: a person with one class, whose card the TEE enrolled under this fingerprint.
+
+    `active` ends when officers retire the card, and begins again when the person is given another.
+    """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="officer_profile")
     officer_class = models.CharField(max_length=16, choices=[(one, one) for one in OFFICER_CLASSES])
     card_fingerprint = models.CharField(max_length=43, unique=True)
+    active = models.BooleanField(default=True)
 
     def __str__(self) -> str:
         return f"{self.user.get_username()} ({self.officer_class})"
 
 
 class ActionState(models.TextChoices):
-    """`open` until the TEE has executed it, or it can never be: then `executed`, `expired` or `refused`."""
+    """`open` until the TEE has executed it, or it can never be: then one of the others."""
 
     OPEN = "open"
     EXECUTED = "executed"
     EXPIRED = "expired"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 class AdminAction(models.Model):
@@ -59,12 +64,19 @@ class AdminAction(models.Model):
         return f"{self.name} {self.digest[:12]} ({self.state})"
 
 
+class Decision(models.TextChoices):
+    APPROVE = "approve"
+    DECLINE = "decline"
+
+
 class Approval(models.Model):
-    """One officer's signed approval, kept exactly as it came. `otp_step` is the time step of the code that it used."""
+    """One officer's signed answer, kept exactly as it came. `otp_step` is the time step of the code that it used."""
 
     action = models.ForeignKey(AdminAction, on_delete=models.CASCADE, related_name="approvals")
     officer = models.ForeignKey(OfficerProfile, on_delete=models.PROTECT, related_name="approvals")
     statement = models.TextField()
+    decision = models.CharField(max_length=7, choices=Decision, default=Decision.APPROVE)
+    reason = models.CharField(max_length=200, blank=True, default="")
     otp_step = models.BigIntegerField()
     given = models.DateTimeField(auto_now_add=True)
 

@@ -2,10 +2,17 @@
 
 from django.db.models import QuerySet
 
-from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
+from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile
 from strongroom.protocol.action_table import Body, action_name
 from strongroom.protocol.admin_actions import read_action
-from strongroom.protocol.commands import ListOfficers, ListOfficersReply, Status, StatusReply
+from strongroom.protocol.commands import (
+    ListOfficers,
+    ListOfficersReply,
+    ListUnsealParts,
+    ListUnsealPartsReply,
+    Status,
+    StatusReply,
+)
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
 from tenants.models import Partition, Tenant, User
@@ -14,8 +21,8 @@ ALIAS = "provider"
 
 
 def officer_of(user: User) -> OfficerProfile | None:
-    """The officer that `user` is, if any."""
-    return OfficerProfile.objects.using(ALIAS).select_related("user").filter(user_id=user.pk).first()
+    """The officer that `user` is, if any, and as long as the card is not retired."""
+    return OfficerProfile.objects.using(ALIAS).select_related("user").filter(user_id=user.pk, active=True).first()
 
 
 def actions() -> QuerySet[AdminAction]:
@@ -36,8 +43,15 @@ def get_action(action_id: int) -> AdminAction:
 
 
 def approvals_of(action: AdminAction) -> list[str]:
-    """The signed approvals, in the order in which they were given."""
-    return list(Approval.objects.using(ALIAS).filter(action_id=action.pk).values_list("statement", flat=True))
+    """The signed approvals, in the order in which they were given. Refusals are not among them: they never count."""
+    answers = Approval.objects.using(ALIAS).filter(action_id=action.pk, decision=Decision.APPROVE)
+    return list(answers.values_list("statement", flat=True))
+
+
+def awaiting(officer: OfficerProfile) -> QuerySet[AdminAction]:
+    """Open actions that this officer can still answer."""
+    of_class = actions().filter(state=ActionState.OPEN, officer_class=officer.officer_class)
+    return of_class.exclude(requester_id=officer.pk).exclude(approvals__officer_id=officer.pk)
 
 
 def partition_requests() -> QuerySet[Partition]:
@@ -58,6 +72,11 @@ def get_partition_request(request: str) -> Partition:
     return found
 
 
+def partition_named(partition_id: str) -> Partition | None:
+    """The row of a partition of the TEE's."""
+    return Partition.objects.using(ALIAS).select_related("tenant").filter(partition_id=partition_id).first()
+
+
 def open_action_of(partition: Partition) -> AdminAction | None:
     return AdminAction.objects.using(ALIAS).filter(partition_request=partition, state=ActionState.OPEN).first()
 
@@ -75,6 +94,11 @@ def tenants() -> QuerySet[Tenant]:
 def world() -> ListOfficersReply:
     """The world's officers and thresholds, as the TEE has them. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
     return secure_module().call(ListOfficers(), ListOfficersReply)
+
+
+def unseal_parts() -> ListUnsealPartsReply:
+    """The parts of the newest change of officers, each sealed to its card. Raises `Refused("not-found")`: none yet."""
+    return secure_module().call(ListUnsealParts(), ListUnsealPartsReply)
 
 
 def device_status() -> StatusReply:

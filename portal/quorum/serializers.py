@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from portal.quorum.models import AdminAction
+from portal.quorum.models import AdminAction, Decision
 
 
 class OpenActionIn(serializers.Serializer[Any]):
@@ -16,13 +16,19 @@ class OpenActionIn(serializers.Serializer[Any]):
 
 
 class ApprovalIn(serializers.Serializer[Any]):
-    approval = serializers.CharField(max_length=4_096, help_text="Signed Approval of the action's digest.")
+    approval = serializers.CharField(max_length=4_096, help_text="Signed Approval of the action's digest, or refusal.")
     otp = serializers.CharField(max_length=16, help_text="A fresh one-time code.")
+
+
+class WithdrawalIn(serializers.Serializer[Any]):
+    withdrawal = serializers.CharField(max_length=4_096, help_text="Signed Withdrawal of the action's digest.")
 
 
 class ApprovalOut(serializers.Serializer[Any]):
     officer = serializers.CharField(source="officer.user.username")
     card = serializers.CharField(source="officer.card_fingerprint")
+    decision = serializers.ChoiceField(Decision.choices)
+    reason = serializers.CharField()
     given = serializers.DateTimeField()
 
 
@@ -56,6 +62,13 @@ class WorldOut(serializers.Serializer[Any]):
     epoch = serializers.IntegerField()
     officers = serializers.ListField(child=serializers.DictField())
     thresholds = serializers.DictField(child=serializers.IntegerField())
+    roster = serializers.CharField(help_text="The same, as the device signs it.")
+
+
+class UnsealPartsOut(serializers.Serializer[Any]):
+    world = serializers.CharField()
+    parts = serializers.DictField(child=serializers.CharField(), help_text="Base64url, by the card it is sealed to.")
+    transcript = serializers.CharField(help_text="Signed CeremonyTranscript.")
 
 
 class UnsealOut(serializers.Serializer[Any]):

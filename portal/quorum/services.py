@@ -12,27 +12,41 @@ from django.utils import timezone
 
 from portal.quorum import selectors
 from portal.quorum.codes import use_code
-from portal.quorum.models import ActionState, AdminAction, Approval, OfficerProfile
+from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws
-from strongroom.protocol.action_table import Body, DefinePartition
-from strongroom.protocol.admin_actions import ActionRequest, action_digest, count_approvals, read_action
+from strongroom.protocol.action_table import (
+    Body,
+    ChangeOfficers,
+    DefinePartition,
+    DestroyPartition,
+    KeepPartition,
+    RetireProviderKey,
+    RotateProviderKey,
+    RotateVendorKey,
+)
+from strongroom.protocol.admin_actions import ActionRequest, action_digest, check_answer, read_action
 from strongroom.protocol.commands import (
+    Done,
     ExecuteAction,
     ExecuteActionReply,
-    ListOfficersReply,
     OpenAction,
     OpenActionReply,
+    WithdrawAction,
 )
 from strongroom.protocol.credentials import thumbprint
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
 from tee.listing import try_to_list_vendor_keys
+from tee.partitions import record_standing
 from tee.services import publish_rotated_keys
 from tenants.models import Partition, Tenant
 from tenants.signals import emit
 
 logger = logging.getLogger(__name__)
+
+_ANSWERED = {Decision.APPROVE: "officer:approval:given", Decision.DECLINE: "officer:approval:declined"}
+_SETTLED = {ActionState.EXECUTED: "device:action:executed", ActionState.WITHDRAWN: "officer:action:withdrawn"}
 
 WAITING = {"quorum-not-met", "hsm-sealed", "hsm-unreachable", "log-unwritable", "internal"}
 """Refusals after which the same action can still be executed later."""
@@ -72,7 +86,7 @@ def open_action(*, officer: OfficerProfile, request: str, partition_request: str
         raise Refused("conflict", "an action for this partition request is open already") from None
     emit(
         tag="officer:action:opened",
-        tenant=partition.tenant if partition else None,
+        tenant=_tenant_of(row),
         actor=officer.user.username,
         action=row.name,
         digest=row.digest,
@@ -81,7 +95,7 @@ def open_action(*, officer: OfficerProfile, request: str, partition_request: str
 
 
 def _requested_partition(body: Body, partition_request: str) -> Partition | None:
-    """The customer's request that an action answers, if it defines exactly what was asked for; None for a rotation."""
+    """The customer's request that an action answers, if it defines just what was asked for; else None."""
     if not isinstance(body, DefinePartition):
         if partition_request:
             raise Refused("conflict", "the signed request is not for a partition")
@@ -96,29 +110,28 @@ def _requested_partition(body: Body, partition_request: str) -> Partition | None
 
 
 def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp: str) -> AdminAction:
-    """Keep an officer's signed approval, given with a fresh one-time code, and execute the action if that was enough.
+    """Keep an officer's signed answer, given with a fresh one-time code, and execute the action if that was enough.
 
     Given twice, the first stands. Raises `Refused`: `not-found`, `action-expired`, `action-unknown` where the action is
     settled, `officer-unknown`, `requester-cannot-approve`, `signature-invalid`, `action-altered`, `otp-refused`.
     """
-    action = selectors.get_action(action_id)
-    # 1. The action can still be approved, and this approval would count: by the TEE's own rule, threshold one.
-    if action.state != ActionState.OPEN:
-        raise Refused("action-expired" if action.state == ActionState.EXPIRED else "action-unknown")
+    action = _open(action_id)
+    # 1. This answer would count: by the TEE's own rule.
     if jws.signer(approval) != officer.card_fingerprint:
         raise Refused("officer-unknown", "signed by another card than your own")
-    world = selectors.world()
-    _count(action, [approval], world, {action.officer_class: 1})
+    now = int(timezone.now().timestamp())
+    answer = check_answer(bytes(action.action), approval, selectors.world().officers, now)
     # 2. The officer is here now: a code that has not served yet.
     step = use_code(officer.user, otp)
-    # 3. Keep the approval, whatever becomes of the action.
+    # 3. Keep the answer, whatever becomes of the action.
+    given = {"statement": approval, "decision": answer.decision, "reason": answer.reason[:200], "otp_step": step}
     with transaction.atomic(using=ALIAS):
         _, fresh = Approval.objects.using(ALIAS).get_or_create(
-            action_id=action.pk, officer_id=officer.pk, defaults={"statement": approval, "otp_step": step}
+            action_id=action.pk, officer_id=officer.pk, defaults=given
         )
     if fresh:
         emit(
-            tag="officer:approval:given",
+            tag=_ANSWERED[Decision(answer.decision)],
             tenant=_tenant_of(action),
             actor=officer.user.username,
             action=action.name,
@@ -128,34 +141,62 @@ def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp:
     return settle(action=action)
 
 
+def withdraw_action(*, officer: OfficerProfile, action_id: int, withdrawal: str) -> AdminAction:
+    """Pass the requester's signed withdrawal to the TEE, after which nothing carries the action out any more.
+
+    Raises `Refused`: `not-found`, `action-expired`, `action-unknown` where it is settled, `officer-unknown`, and
+    what the TEE says.
+    """
+    action = _open(action_id)
+    if jws.signer(withdrawal) != officer.card_fingerprint:
+        raise Refused("officer-unknown", "signed by another card than your own")
+    secure_module().call(WithdrawAction(withdrawal=withdrawal), Done)
+    _record(action, ActionState.WITHDRAWN, "")
+    return selectors.get_action(action.pk)
+
+
+def _open(action_id: int) -> AdminAction:
+    action = selectors.get_action(action_id)
+    if action.state != ActionState.OPEN:
+        raise Refused("action-expired" if action.state == ActionState.EXPIRED else "action-unknown")
+    return action
+
+
 def settle(*, action: AdminAction) -> AdminAction:
     """Bring an open action to its end where that can be known now, and return it as it then is.
 
     Safe at any moment and from several processes at once: the TEE gives the same answer again after success, so an
     answer that was lost, or never recorded, is asked for anew.
     """
+    opened = read_action(bytes(action.action))
     approvals = selectors.approvals_of(action)
-    # 1. Enough approvals? Without them, an action ends by its expiry alone.
     try:
-        if len(approvals) < selectors.world().thresholds[action.officer_class]:
-            if action.expires <= timezone.now():
+        # 1. Enough approvals? Without them, an action ends by its expiry, or when officers have changed.
+        world = selectors.world()
+        if len(approvals) < world.thresholds[action.officer_class]:
+            if action.expires <= timezone.now() or opened.officer_epoch != world.epoch:
                 _record(action, ActionState.EXPIRED, "action-expired")
             return selectors.get_action(action.pk)
         # 2. The TEE decides.
         executed = secure_module().call(
             ExecuteAction(action=bytes(action.action), approvals=approvals), ExecuteActionReply
         )
+        # 3. What it has done to a partition is shown to its tenant. Where that cannot be learnt now, all this is again.
+        if isinstance(opened.body, DestroyPartition | KeepPartition):
+            partition = selectors.partition_named(opened.body.partition)
+            if partition is not None:
+                record_standing(partition)
     except Refused as error:
-        # 3a. No: for good, or not yet.
+        # 4a. No: for good, or not yet.
         if error.code in WAITING:
             logger.info("Action %s waits: %s", action.digest, error.code)
         else:
             expired = error.code == "action-expired"
             _record(action, ActionState.EXPIRED if expired else ActionState.REFUSED, error.code)
     else:
-        # 3b. Yes: the partition exists, or the device has a new key in force, which customers and manufacturer learn.
+        # 4b. Yes. New and retired keys are what customers and the manufacturer learn at once.
         _record(action, ActionState.EXECUTED, executed.result)
-        if action.partition_request_id is None:
+        if isinstance(opened.body, RotateVendorKey | RotateProviderKey | RetireProviderKey):
             publish_rotated_keys()
             try_to_list_vendor_keys()
     return selectors.get_action(action.pk)
@@ -170,29 +211,37 @@ def settle_open_actions() -> int:
 
 
 def _record(action: AdminAction, state: ActionState, result: str) -> None:
-    """Write the outcome once, together with what it means for the partition."""
+    """Write the outcome once, together with what it means for the partition or for officers' logins."""
     with transaction.atomic(using=ALIAS):
         row = AdminAction.objects.using(ALIAS).select_for_update().get(pk=action.pk)
         if row.state != ActionState.OPEN:
             return
         row.state, row.result, row.settled = state, result, timezone.now()
         row.save(update_fields=["state", "result", "settled"])
+        opened = read_action(bytes(row.action))
         if state == ActionState.EXECUTED and row.partition_request_id is not None:
             Partition.objects.using(ALIAS).filter(pk=row.partition_request_id).update(
-                status=Partition.Status.DEFINED,
-                partition_id=result,
-                device_id=read_action(bytes(row.action)).device,
-                defined=row.settled,
+                status=Partition.Status.DEFINED, partition_id=result, device_id=opened.device, defined=row.settled
             )
-    tag = "device:action:executed" if state == ActionState.EXECUTED else "device:action:refused"
-    emit(tag=tag, tenant=_tenant_of(action), actor="", action=action.name, digest=action.digest, result=result)
+        if state == ActionState.EXECUTED and isinstance(opened.body, ChangeOfficers):
+            retired = OfficerProfile.objects.using(ALIAS).filter(card_fingerprint__in=opened.body.retire)
+            retired.update(active=False)
+    emit(
+        tag=_SETTLED.get(state, "device:action:refused"),
+        tenant=_tenant_of(action),
+        actor=row.requester.user.username if state == ActionState.WITHDRAWN else "",
+        action=action.name,
+        digest=action.digest,
+        result=result,
+    )
 
 
 def _tenant_of(action: AdminAction) -> Tenant | None:
-    """Whom an action concerns, if a customer asked for it."""
-    return action.partition_request.tenant if action.partition_request is not None else None
-
-
-def _count(action: AdminAction, approvals: list[str], world: ListOfficersReply, thresholds: dict[str, int]) -> None:
-    now = int(timezone.now().timestamp())
-    count_approvals(bytes(action.action), approvals, world.officers, thresholds, now)
+    """Whom an action concerns, if it is about a customer's partition."""
+    if action.partition_request is not None:
+        return action.partition_request.tenant
+    body = read_action(bytes(action.action)).body
+    if isinstance(body, DestroyPartition | KeepPartition):
+        partition = selectors.partition_named(body.partition)
+        return partition.tenant if partition else None
+    return None

@@ -11,6 +11,7 @@ from strongroom.cli import prompts
 from strongroom.cli.output import Json, next_step, pairs, show
 from strongroom.cli.prompts import PinFile
 from strongroom.client.files import write_private
+from strongroom.officer.actions import newest_parts
 from strongroom.officer.cards import CardFace, CeremonyOutcome, new_card, open_card, read_card, receive, write_card
 from strongroom.protocol.action_table import OfficerClass
 from strongroom.protocol.encoding import read_json
@@ -54,12 +55,18 @@ def card_check(card: CardPath, pin_file: PinFile = None, as_json: Json = False) 
 @app.command("receive")
 def card_receive(
     card: CardPath,
-    parts: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What the ceremony wrote.")],
+    parts: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="What the ceremony wrote; else the portal's.")
+    ] = None,
     pin_file: PinFile = None,
     as_json: Json = False,
 ) -> None:
-    """Take the ceremony's outcome: the card's world and device, and a security card's unseal part."""
-    outcome = read_json(parts.read_bytes(), CeremonyOutcome)
+    """Take the outcome of the ceremony (--parts) or of the last change of officers: world, device, unseal part."""
+    if parts is not None:
+        outcome = read_json(parts.read_bytes(), CeremonyOutcome)
+    else:
+        with prompts.connected("person") as connection:
+            outcome = newest_parts(connection)
     pin = prompts.secret("PIN", pin_file)
     received = receive(read_card(card), pin, outcome, prompts.home().manufacturer_roots(), prompts.now())
     write_card(card, received)

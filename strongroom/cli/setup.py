@@ -8,8 +8,9 @@ import typer
 from strongroom.cli import prompts
 from strongroom.cli.output import Json, next_step, pairs, records, show
 from strongroom.cli.prompts import PasswordFile, Protect, connected
-from strongroom.client import account
+from strongroom.client import account, orders
 from strongroom.client.connection import connect
+from strongroom.client.files import write_private
 from strongroom.client.home import Config, Home, TrustFiles
 from strongroom.protocol.access import client_principal, device_principal
 from strongroom.protocol.credentials import PublicCredential
@@ -225,6 +226,29 @@ def partition_use(identifier: Annotated[str, typer.Argument(metavar="ID")], as_j
     data = {"partition": identifier, "checked": not unchecked}
     note = [f"Whether it is yours could not be checked: {unchecked}"] if unchecked else []
     show(as_json, data, f"Using {identifier}.", *note, next_step("strongroom trust"))
+
+
+@partition.command("consent-to-destruction")
+def partition_consent(
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The file for the provider's officers.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Sign, as its owner, that officers may destroy the partition in use at once: every key in it is then gone."""
+    home = prompts.home()
+    if not yes and not typer.confirm(f"Let {home.partition()} be destroyed, with every key in it?", err=True):
+        raise typer.Abort
+    write_private(out, orders.consent_to_destruction(home, prompts.now()).encode())
+    step = "give it to the provider's officers: strongroom officer request-action partition.destroy … --consent FILE"
+    show(as_json, {"out": str(out), "partition": home.partition()}, f"Signed: {out}", next_step(step))
+
+
+@partition.command("keep")
+def partition_keep(as_json: Json = False) -> None:
+    """Cancel, as its owner, the destruction of the partition in use that the provider's officers have ordered."""
+    with connected() as connection:
+        kept = orders.keep_partition(connection, prompts.now())
+    show(as_json, kept, f"{kept['partition']} is kept: no destruction waits.")
 
 
 def _why_unchecked(home: Home, identifier: str) -> str:

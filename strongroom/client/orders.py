@@ -1,16 +1,20 @@
 """What the owner does with keys that are there: list their versions, destroy or revoke them, say which are too old."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from strongroom.client import log, receipts
 from strongroom.client.connection import Connection
+from strongroom.client.home import Home
 from strongroom.client.http import segment
 from strongroom.protocol import jws
+from strongroom.protocol.action_table import DestroyPartition
+from strongroom.protocol.admin_actions import read_action
+from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.log import ADMIN_LANE
-from strongroom.protocol.owner_orders import KeyOrder
+from strongroom.protocol.log import ADMIN_LANE, Entry
+from strongroom.protocol.owner_orders import KeyOrder, PartitionOrder
 from strongroom.protocol.statements import Receipt
 
 
@@ -87,6 +91,37 @@ def _carried_out(
     if not {str(one) for one in ([version] if version else states)} <= gone:
         raise Refused("log-inconsistent", f"the device's log does not show that the key was {_DONE[order]}")
     return states
+
+
+def consent_to_destruction(home: Home, now: int) -> str:
+    """The owner's signed consent that the partition in use is destroyed at once, for the provider's officers."""
+    return _partition_order(home, now, "destroy")
+
+
+def keep_partition(connection: Connection, now: int) -> dict[str, Any]:
+    """Cancel the destruction of the partition in use, on the owner's signature: the partition as the portal has it.
+
+    Raises `Refused`: what the device refuses; `log-inconsistent` where its log does not say that it was cancelled.
+    """
+    partition, token = connection.home.partition(), _partition_order(connection.home, now, "keep")
+    kept = connection.portal.post(f"partitions/{segment(partition)}/keep", {"order": token}, dict[str, Any])
+    entries = log.fetch(connection, now, only=ADMIN_LANE).lanes.get(ADMIN_LANE, [])
+    ends = [one for one in entries if one.event == "partition:keep" or _orders_destruction(one)]
+    if ends and ends[-1].event != "partition:keep":
+        raise Refused("log-inconsistent", "the device's log does not show that the destruction was cancelled")
+    return kept
+
+
+def _orders_destruction(entry: Entry) -> bool:
+    if entry.event != "action:execute":
+        return False
+    action = read_action(from_b64u(msgspec.convert(entry.details["action"], str)))
+    return isinstance(action.body, DestroyPartition)
+
+
+def _partition_order(home: Home, now: int, order: Literal["destroy", "keep"]) -> str:
+    said = PartitionOrder(order=order, partition=home.partition(), issued_at=now)
+    return jws.sign(said, home.key("owner"))
 
 
 _DONE = {"destroy": "destroyed", "revoke": "revoked"}

@@ -7,12 +7,31 @@ import msgspec
 
 from strongroom.client.connection import Connection
 from strongroom.client.http import segment
-from strongroom.officer.cards import CardFace, OpenCard
+from strongroom.officer.cards import CardFace, CeremonyOutcome, OpenCard
 from strongroom.protocol import jws
-from strongroom.protocol.action_table import Body, DefinePartition, action_name
-from strongroom.protocol.admin_actions import ActionRequest, AdminAction, Approval, action_digest, read_action
+from strongroom.protocol.action_table import (
+    OFFICER_CLASSES,
+    Body,
+    ChangeOfficers,
+    DefinePartition,
+    OfficerClass,
+    RetireProviderKey,
+    RotateProviderKey,
+    RotateVendorKey,
+    action_name,
+)
+from strongroom.protocol.admin_actions import (
+    ActionRequest,
+    AdminAction,
+    Approval,
+    Withdrawal,
+    action_digest,
+    read_action,
+)
+from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.statements import Endorsement, Roster
 
 
 class PartitionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +56,16 @@ class OpenedAction(msgspec.Struct, frozen=True, kw_only=True):
     result: str | None = None
 
 
-class _World(msgspec.Struct, frozen=True):
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """The world as the portal tells it; `roster` is the device's own word on its officers."""
+
     world: str
+    thresholds: dict[str, int] = {}
+    roster: str = ""
+
+
+class _Trust(msgspec.Struct, frozen=True):
+    devices: list[dict[str, Any]]
 
 
 def partition_requests(connection: Connection) -> list[PartitionRequest]:
@@ -53,9 +80,18 @@ def partition_request(connection: Connection, request: str) -> PartitionRequest:
     raise Refused("not-found", f"no open partition request {request!r}")
 
 
-def world(connection: Connection) -> str:
+def world(connection: Connection) -> World:
     """The world that the portal names. A card that has received its ceremony's outcome knows better."""
-    return connection.portal.get("officer/world", _World).world
+    return connection.portal.get("officer/world", World)
+
+
+def officers(connection: Connection, now: int) -> Roster:
+    """The officers in force, by the device's signature. Raises what `verify_statement` does."""
+    token = world(connection).roster
+    roster, certified = verify_statement(token, Roster, connection.home.manufacturer_roots(), "device", now)
+    if roster.device != certified.device_id:
+        raise Refused("wrong-device", "the list of officers is of another device")
+    return roster
 
 
 def actions(connection: Connection) -> list[OpenedAction]:
@@ -78,7 +114,7 @@ def request_action(
     request = ActionRequest(
         action=action_name(body),
         body=body,
-        world=card.face.world or world(connection),
+        world=card.face.world or world(connection).world,
         nonce=secrets.token_urlsafe(24),
         created_at=now,
     )
@@ -90,28 +126,88 @@ def request_action(
     return opened
 
 
+def read(opened: OpenedAction) -> AdminAction:
+    """The action from its exact bytes. Raises `Refused("action-altered")`."""
+    found = read_action(opened.action)
+    if action_digest(opened.action) != opened.digest:
+        raise Refused("action-altered", "the portal's digest is not that of the action")
+    return found
+
+
 def review(opened: OpenedAction, face: CardFace, now: int) -> AdminAction:
     """The action from its exact bytes, if this card may approve it: what must be shown before it is signed.
 
     Raises `Refused`: `action-altered`, `action-expired`, `officer-unknown`, `requester-cannot-approve`.
     """
-    read = read_action(opened.action)
-    if action_digest(opened.action) != opened.digest:
-        raise Refused("action-altered", "the portal's digest is not that of the action")
-    if now >= read.expires_at:
+    opened_action = read(opened)
+    if now >= opened_action.expires_at:
         raise Refused("action-expired")
-    if read.officer_class != face.officer_class:
-        raise Refused("officer-unknown", f"this needs a {read.officer_class} officer's card")
-    if face.world and read.world != face.world:
+    if opened_action.officer_class != face.officer_class:
+        raise Refused("officer-unknown", f"this needs a {opened_action.officer_class} officer's card")
+    if face.world and opened_action.world != face.world:
         raise Refused("action-altered", "the action is for another world than the card's")
-    if read.requester == face.fingerprint:
+    if opened_action.requester == face.fingerprint:
         raise Refused("requester-cannot-approve")
-    return read
+    return opened_action
 
 
 def approve(connection: Connection, card: OpenCard, opened: OpenedAction, otp: str, now: int) -> OpenedAction:
     """Sign the digest of exactly these bytes, and hand the approval in with a fresh one-time code."""
-    review(opened, card.face, now)
-    approval = Approval(action_digest=action_digest(opened.action), approved_at=now)
-    body = {"approval": jws.sign(approval, card.signing_key), "otp": otp}
+    return _answer(connection, card, opened, otp, Approval(action_digest=opened.digest, approved_at=now))
+
+
+def decline(
+    connection: Connection, card: OpenCard, opened: OpenedAction, otp: str, now: int, *, reason: str
+) -> OpenedAction:
+    """As `approve`, but to say no: for the others to read, and never counted."""
+    said = Approval(action_digest=opened.digest, decision="decline", reason=reason, approved_at=now)
+    return _answer(connection, card, opened, otp, said)
+
+
+def withdraw(connection: Connection, card: OpenCard, opened: OpenedAction, now: int) -> OpenedAction:
+    """Take back what this card requested. Raises `Refused`: `officer-unknown` for another's, `action-altered`."""
+    wanted = action_digest(opened.action)
+    if read_action(opened.action).requester != card.face.fingerprint:
+        raise Refused("officer-unknown", "only the card that requested an action takes it back")
+    signed = jws.sign(Withdrawal(action_digest=wanted, withdrawn_at=now), card.signing_key)
+    path = f"officer/actions/{segment(str(opened.id))}/withdrawal"
+    return connection.portal.post(path, {"withdrawal": signed}, OpenedAction)
+
+
+def newest_parts(connection: Connection) -> CeremonyOutcome:
+    """The unseal parts of the last change of officers. Raises `Refused("not-found")` where there was none."""
+    return connection.portal.get("officer/parts", CeremonyOutcome)
+
+
+def compared(connection: Connection, action: AdminAction, roster: Roster) -> list[tuple[str, Any]]:
+    """What the action changes against what is in force now."""
+    match action.body:
+        case ChangeOfficers() as body:
+            return [(f"{name} officers", _change(body, roster, name)) for name in OFFICER_CLASSES]
+        case RotateVendorKey():
+            return [("In force now", _published(connection, "vendor_keys"))]
+        case RotateProviderKey() | RetireProviderKey():
+            return [("In force now", _published(connection, "provider_keys"))]
+    return []
+
+
+def _change(body: ChangeOfficers, roster: Roster, name: OfficerClass) -> str:
+    before = [one for one in roster.officers if one.officer_class == name]
+    after = {one.name for one in before if one.credential.fingerprint not in body.retire}
+    after |= {one.name for one in body.enrol if one.officer_class == name}
+    now = f"{roster.thresholds[name]} of {len({one.name for one in before})}"
+    then = f"{body.thresholds.get(name, 0)} of {len(after)}"
+    return f"{now}, unchanged" if now == then else f"now {now}, then {then}"
+
+
+def _published(connection: Connection, which: str) -> str:
+    """Ids of the device's keys as the portal publishes them: for comparison, not for trust."""
+    devices = connection.portal.get("trust", _Trust).devices
+    found = [jws.read_unverified(one, Endorsement) for device in devices for one in device[which]]
+    return ", ".join(f"{one.key_id} ({one.suite})" for one in found)
+
+
+def _answer(connection: Connection, card: OpenCard, opened: OpenedAction, otp: str, answer: Approval) -> OpenedAction:
+    review(opened, card.face, answer.approved_at)
+    body = {"approval": jws.sign(answer, card.signing_key), "otp": otp}
     return connection.portal.post(f"officer/actions/{segment(str(opened.id))}/approvals", body, OpenedAction)

@@ -129,14 +129,16 @@ def open_card(card: CardFile, pin: str) -> OpenCard:
 def receive(card: CardFile, pin: str, outcome: CeremonyOutcome, roots: list[x509.Certificate], now: int) -> CardFile:
     """The card with what the ceremony made for it: its world and device, and a security card's unseal part.
 
-    Raises `Refused`: `officer-unknown` where the transcript does not enrol this card, `card-pin-wrong`,
-    `envelope-unopenable`, and what `verify_statement` does.
+    Raises `Refused`: `officer-unknown` where the transcript does not enrol this card, `wrong-device` where it is
+    of another world already, `card-pin-wrong`, `envelope-unopenable`, and what `verify_statement` does.
     """
     # 1. The device itself says that this card was enrolled, as what, and into which world.
     transcript, certified = verify_statement(outcome.transcript, CeremonyTranscript, roots, "device", now)
     face = card.face
     if (transcript.device, transcript.world) != (certified.device_id, outcome.world):
         raise Refused("malformed", "the transcript is of another device or world")
+    if face.world and (face.device, face.world) != (transcript.device, transcript.world):
+        raise Refused("wrong-device", "this card belongs to another device or world")
     if transcript.officers.get(face.fingerprint) != face.officer_class:
         raise Refused("officer-unknown", "the ceremony did not enrol this card in its class")
     # 2. A security card opens its part.

@@ -55,13 +55,14 @@ class Withdrawal(jws.Statement, frozen=True, kw_only=True):
 
 
 class Approval(jws.Statement, frozen=True, kw_only=True):
-    """What an approver's card signs: the digest of the action's bytes. To decline is an answer, and never counts."""
+    """What an approver's card signs: the digest of the action's bytes. To decline, with a `reason`, never counts."""
 
     TYP: ClassVar[str] = "strongroom.approval"
 
     v: Literal[1] = 1
     action_digest: str
     decision: Literal["approve", "decline"] = "approve"
+    reason: str = ""
     approved_at: int
 
 
@@ -112,25 +113,40 @@ def count_approvals(
     wanted = action_digest(action)
     approvers: dict[str, Officer] = {}
     for token in approvals:
-        # 2. By an enrolled card of the right class that was enrolled before the action was opened.
-        officer = _officer(jws.signer(token), officers)
-        if officer.officer_class != opened.officer_class or officer.enrolled_epoch > opened.officer_epoch:
-            raise Refused("officer-unknown", f"not a {opened.officer_class} officer when the action was opened")
-        # 3. Not by whoever asked for it: neither with this card nor with another of the same officer.
-        requester = next((one for one in officers if one.credential.fingerprint == opened.requester), None)
-        if requester is None or officer.name == requester.name:
-            raise Refused("requester-cannot-approve")
-        # 4. Over exactly these bytes.
-        approval = jws.verify(token, Approval, officer.credential.public_key())
-        if approval.action_digest != wanted:
-            raise Refused("action-altered", "an approval is for another action")
+        # 2. By an enrolled card of the right class, not the requester's, over exactly these bytes.
+        officer, approval = _answer(token, opened, wanted, officers)
+        # 3. It approves.
         if approval.decision != "approve":
             raise Refused("quorum-not-met", "an officer's refusal was sent as an approval")
         approvers[officer.name] = officer
-    # 5. By K distinct officers.
+    # 4. By K distinct officers.
     if len(approvers) < thresholds[opened.officer_class]:
         raise Refused("quorum-not-met", f"{len(approvers)} of {thresholds[opened.officer_class]}")
     return list(approvers.values())
+
+
+def check_answer(action: bytes, token: str, officers: list[Officer], now: int) -> Approval:
+    """One officer's answer, approval or not, if it would count. Raises as `count_approvals`."""
+    opened = read_action(action)
+    if now >= opened.expires_at:
+        raise Refused("action-expired")
+    return _answer(token, opened, action_digest(action), officers)[1]
+
+
+def _answer(token: str, opened: AdminAction, wanted: str, officers: list[Officer]) -> tuple[Officer, Approval]:
+    # 1. By an enrolled card of the right class that was enrolled before the action was opened.
+    officer = _officer(jws.signer(token), officers)
+    if officer.officer_class != opened.officer_class or officer.enrolled_epoch > opened.officer_epoch:
+        raise Refused("officer-unknown", f"not a {opened.officer_class} officer when the action was opened")
+    # 2. Not by whoever asked for it: neither with this card nor with another of the same officer.
+    requester = next((one for one in officers if one.credential.fingerprint == opened.requester), None)
+    if requester is None or officer.name == requester.name:
+        raise Refused("requester-cannot-approve")
+    # 3. Over exactly these bytes.
+    approval = jws.verify(token, Approval, officer.credential.public_key())
+    if approval.action_digest != wanted:
+        raise Refused("action-altered", "an approval is for another action")
+    return officer, approval
 
 
 def check_withdrawal(token: str, officers: list[Officer], requester: str, wanted: str) -> None:

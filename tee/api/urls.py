@@ -9,6 +9,7 @@ urlpatterns = [
     path("validation", views.Validation.as_view()),
     path("partitions/<str:partition_id>/attestation", views.Attestation.as_view()),
     path("partitions/<str:partition_id>/access", views.Access.as_view()),
+    path("partitions/<str:partition_id>/keep", views.Keep.as_view()),
     path("partitions/<str:partition_id>/single-use-keys", views.SingleUseKeys.as_view()),
     path("imports", views.Imports.as_view()),
     path("imports/<str:import_id>", views.Import.as_view()),

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.statements import Receipt as ReceiptStatement
-from tee import imports, public_keys, revocation, selectors, services, validation
+from tee import imports, partitions, public_keys, revocation, selectors, services, validation
 from tee.api.serializers import (
     AccessIn,
     AccessOut,
@@ -40,6 +40,7 @@ from tee.api.serializers import (
 )
 from tee.models import Import as ImportRow
 from tenants.api.base import ApiView
+from tenants.api.serializers import PartitionOut
 from tenants.permissions import ADMINS, CLIENT, READERS
 
 
@@ -105,6 +106,21 @@ class Access(ApiView):
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(AccessIn)
         )
         return self.get(request, partition_id)
+
+
+class Keep(ApiView):
+    allowed = {"POST": CLIENT | ADMINS}
+
+    @extend_schema(request=OrderIn, responses=PartitionOut)
+    def post(self, request: Request, partition_id: str) -> Response:
+        """Cancel the destruction of the partition that is waiting.
+
+        `order` is a `PartitionOrder` to keep it, signed by an owner: the device checks it.
+        """
+        kept = partitions.keep_partition(
+            tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(OrderIn)
+        )
+        return Response(PartitionOut(kept).data)
 
 
 class SingleUseKeys(ApiView):

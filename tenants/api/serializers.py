@@ -79,6 +79,7 @@ class PartitionOut(serializers.Serializer):
     device = serializers.CharField(source="device_id")
     requested = serializers.DateTimeField()
     defined = serializers.DateTimeField(allow_null=True)
+    destroy_at = serializers.DateTimeField(allow_null=True)
 
 
 def device_out(device: ClientDevice, *, new: bool = False) -> dict[str, Any]:

@@ -10,7 +10,17 @@ register = template.Library()
 
 _TONES = {
     "good": {"active", "defined", "executed", "operational", "in-force", "ok", "complete"},
-    "wait": {"requested", "open", "sealed", "pre-activation", "suspended", "received", "deactivated", "retired"},
+    "wait": {
+        "requested",
+        "open",
+        "sealed",
+        "pre-activation",
+        "suspended",
+        "received",
+        "deactivated",
+        "retired",
+        "to be destroyed",
+    },
     "bad": {"compromised", "destroyed", "refused", "revoked", "failed", "unreachable"},
 }
 

@@ -7,7 +7,7 @@ from portal.pages import selectors
 from portal.pages.access import Reader, officer_page
 from portal.pages.rendering import before, page
 from portal.quorum import selectors as quorum
-from portal.quorum.models import ActionState
+from portal.quorum.models import ActionState, Decision
 from strongroom.protocol.admin_actions import describe, read_action
 from strongroom.protocol.errors import Refused
 
@@ -67,7 +67,7 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         threshold = quorum.world().thresholds[found.officer_class]
     except Refused:
         threshold = None
-    approvers = {one.officer_id for one in found.approvals.all()}
+    answers = {one.officer_id: one.decision for one in found.approvals.all()}
     own = reader.officer
     return page(
         request,
@@ -80,8 +80,10 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         and found.state == ActionState.OPEN
         and own.officer_class == found.officer_class
         and own.pk != found.requester_id
-        and own.pk not in approvers,
-        has_approved=own is not None and own.pk in approvers,
+        and own.pk not in answers,
+        own_answer=answers.get(own.pk) if own is not None else None,
+        may_withdraw=own is not None and found.state == ActionState.OPEN and own.pk == found.requester_id,
+        approvals=list(answers.values()).count(Decision.APPROVE),
     )
 
 

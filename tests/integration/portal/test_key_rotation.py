@@ -149,7 +149,7 @@ def test_its_page_says_in_words_what_it_does(officers: dict[str, Officer], rotat
     assert "make a new provider key of suite RSA-AES-KWP in the device and retire the one in force" in page
     assert f"strongroom officer approve {action['id']} --card FILE" in page
     assert "provider-key.rotate" in browser.get(reverse("pages:officer-actions")).content.decode()
-    assert "request-action rotate-vendor-key" in browser.get(reverse("pages:officer-devices")).content.decode()
+    assert "request-action vendor-key.rotate" in browser.get(reverse("pages:officer-devices")).content.decode()
 
 
 def test_a_rotation_whose_answer_was_lost_is_published_when_it_is_settled(

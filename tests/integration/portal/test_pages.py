@@ -199,6 +199,8 @@ def test_pages_tell_people_to_type_only_what_the_command_knows() -> None:
     import typer.main
 
     from strongroom.cli.main import app
+    from strongroom.officer.bodies import options_of
+    from strongroom.protocol.action_table import ACTIONS
 
     known = typer.main.get_command(app)
     sources = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "portal" / "pages").rglob("*.py")]
@@ -213,5 +215,7 @@ def test_pages_tell_people_to_type_only_what_the_command_knows() -> None:
             assert word in node.commands, line
             node = node.commands[word]
         options = {name for parameter in getattr(node, "params", []) for name in parameter.opts}
+        if node.name == "request-action":
+            options |= {option for action in ACTIONS for option in options_of(action)}
         for option in re.findall(r"--[a-z-]+", line):
             assert option in options, line

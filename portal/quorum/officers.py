@@ -1,0 +1,35 @@
+"""Officers' logins. Who is an officer is what the device says; here a person is only linked to an enrolled card."""
+
+from django.db import transaction
+
+from portal.quorum import selectors
+from portal.quorum.models import OfficerProfile
+from portal.quorum.selectors import ALIAS
+from strongroom.protocol.errors import Refused
+from tenants.errors import conflict
+from tenants.models import User
+from tenants.selectors import membership_of
+from tenants.services import add_person
+
+
+def link_officer(*, username: str, card: str, password: str) -> tuple[OfficerProfile, bool]:
+    """Link a login to the card of this fingerprint, and whether the login is new (with `password`).
+
+    A login that has another card is an officer with this one from then on. Raises `Refused`: `officer-unknown` for a
+    card that the device has not enrolled, `conflict` for a person of a tenant or another's card, and what the TEE says.
+    """
+    enrolled = next((one for one in selectors.world().officers if one.credential.fingerprint == card), None)
+    if enrolled is None:
+        raise Refused("officer-unknown", "the device has not enrolled this card: it is not enrolled by quorum yet")
+    user = User.objects.filter(username=username).first()
+    new = user is None
+    if user is None:
+        user = add_person(tenant=None, username=username, password=password, role=None)
+    elif user.kind != User.Kind.PERSON or membership_of(user) is not None:
+        raise Refused("conflict", "this is a login of a tenant's")
+    with conflict("the card is another officer's"), transaction.atomic(using=ALIAS):
+        officer, _ = OfficerProfile.objects.using(ALIAS).update_or_create(
+            user_id=user.pk,
+            defaults={"officer_class": enrolled.officer_class, "card_fingerprint": card, "active": True},
+        )
+    return officer, new
