@@ -214,7 +214,7 @@ def test_pages_tell_people_to_type_only_what_the_command_knows() -> None:
                 break
             assert word in node.commands, line
             node = node.commands[word]
-        options = {name for parameter in getattr(node, "params", []) for name in parameter.opts}
+        options = {"--help"} | {name for parameter in getattr(node, "params", []) for name in parameter.opts}
         if node.name == "request-action":
             options |= {option for action in ACTIONS for option in options_of(action)}
         for option in re.findall(r"--[a-z-]+", line):
