@@ -2,7 +2,10 @@
 
 from django.urls import include, path
 
-from portal.api import description  # noqa: F401 - registers the authentication scheme
+from portal.api import (
+    description,  # noqa: F401 - registers the authentication scheme
+    world_log,
+)
 
 urlpatterns = [
     path("", include("portal.api.session")),
@@ -13,5 +16,7 @@ urlpatterns = [
     path("", include("portal.jobs.urls")),
     path("", include("portal.callbacks.urls")),
     path("", include("portal.quorum.urls")),
+    path("officer/world/log", world_log.WorldLog.as_view()),
+    path("officer/world/checkpoint", world_log.WorldCheckpoint.as_view()),
     path("", include("portal.audit.urls")),
 ]

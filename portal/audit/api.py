@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.audit import selectors, services
+from portal.audit.models import LogEntry
 from strongroom.protocol.commands import MakeCheckpoint, MakeCheckpointReply
 from tee.drivers import secure_module
 from tenants.api.base import ApiView
@@ -41,6 +42,18 @@ class CheckpointOut(serializers.Serializer[Any]):
     checkpoint = serializers.CharField()
 
 
+def entries_out(entries: list[LogEntry]) -> list[dict[str, Any]]:
+    return [{"lane": one.lane, "n": one.n, "entry": base64.b64encode(bytes(one.entry)).decode()} for one in entries]
+
+
+def signed_checkpoint(partition: str, nonce: str) -> str:
+    """The device's checkpoint of a partition's log. Afterwards the copy holds all that it counts."""
+    command = MakeCheckpoint(partition=partition, nonce=nonce)
+    checkpoint = secure_module().call(command, MakeCheckpointReply).checkpoint
+    services.copy_log(wait=True)
+    return checkpoint
+
+
 class Log(ApiView):
     allowed = {"GET": READERS}
 
@@ -57,10 +70,7 @@ class Log(ApiView):
         return Response(
             {
                 "lanes": selectors.lanes(tenant=self.tenant, partition=partition),
-                "entries": [
-                    {"lane": one.lane, "n": one.n, "entry": base64.b64encode(bytes(one.entry)).decode()}
-                    for one in entries
-                ],
+                "entries": entries_out(entries),
             }
         )
 
@@ -76,7 +86,4 @@ class Checkpoint(ApiView):
         """
         nonce = self.read(CheckpointIn)["nonce"]
         partition = defined_partition(tenant=self.tenant, partition_id=partition_id)
-        command = MakeCheckpoint(partition=str(partition.partition_id), nonce=nonce)
-        checkpoint = secure_module().call(command, MakeCheckpointReply).checkpoint
-        services.copy_log(wait=True)
-        return Response({"checkpoint": checkpoint})
+        return Response({"checkpoint": signed_checkpoint(str(partition.partition_id), nonce)})

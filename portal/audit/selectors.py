@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.audit.models import LaneCursor, LogEntry, PortalEvent
 from portal.audit.tags import EventTag
-from strongroom.protocol.log import Entry
+from strongroom.protocol.log import WORLD_LOG, Entry
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
 
@@ -40,6 +40,14 @@ def lanes(*, tenant: Tenant, partition: Partition) -> list[str]:
         return list(entries.order_by("lane").values_list("lane", flat=True).distinct())
 
 
+def world_entries(*, lane: str, after: int, limit: int) -> list[LogEntry]:
+    """As `lane_entries`, of the world's own log: what belongs to no customer's partition."""
+    entries = LogEntry.objects.using(ALIAS).filter(partition=WORLD_LOG, n__gt=after)
+    if lane:
+        entries = entries.filter(lane=lane)
+    return list(entries.order_by("lane", "n")[:limit])
+
+
 def newest(*, tenant: Tenant, before: int | None = None, limit: int = 100) -> Page:
     """A page of a tenant's log for people to read."""
     with tenant_scope(tenant):
@@ -48,7 +56,7 @@ def newest(*, tenant: Tenant, before: int | None = None, limit: int = 100) -> Pa
 
 def newest_of_world(*, before: int | None = None, limit: int = 100) -> Page:
     """A page of the world's own log: what belongs to no customer's partition."""
-    return _page(LogEntry.objects.using(ALIAS).filter(partition=""), before, limit)
+    return _page(LogEntry.objects.using(ALIAS).filter(partition=WORLD_LOG), before, limit)
 
 
 def count(*, tenant: Tenant) -> int:

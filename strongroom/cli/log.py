@@ -1,4 +1,4 @@
-"""`log`: the partition's log, verified on this machine."""
+"""`log`: the partition's log, verified on this machine; `officer log`: the world's, likewise."""
 
 from typing import Any
 
@@ -10,16 +10,51 @@ from strongroom.cli.prompts import connected
 from strongroom.client import log
 
 app = typer.Typer(no_args_is_help=True, help="The partition's log, verified here.")
+world = typer.Typer(no_args_is_help=True, help="The world's log, and the approvals in it, verified here.")
 
 
 @app.command("verify")
 def log_verify(as_json: Json = False) -> None:
-    """Verify the whole log against a fresh checkpoint of the device and the one that was kept before."""
-    verified = _verified()
+    """Verify the whole log against a fresh checkpoint of the device and the one that was kept before.
+
+    The approvals of every officers' action in it are counted again.
+    """
+    _show_verified(_verified(), as_json=as_json)
+
+
+@world.command("verify")
+def world_verify(as_json: Json = False) -> None:
+    """Verify the world's log, and count the approvals of every action again, over the officers of that time."""
+    _show_verified(_verified_world(), as_json=as_json)
+
+
+@app.command("show")
+def log_show(limit: int = 50, as_json: Json = False) -> None:
+    """Show the newest entries, verified first."""
+    _show_newest(_verified(), limit, as_json=as_json)
+
+
+@world.command("show")
+def world_show(limit: int = 50, as_json: Json = False) -> None:
+    """Show the newest entries, verified first."""
+    _show_newest(_verified_world(), limit, as_json=as_json)
+
+
+def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
     lanes = [{"lane": lane, "entries": len(entries)} for lane, entries in sorted(verified.lanes.items())]
     events = [
         {"event": event, "result": result, "count": count}
         for (event, result), count in sorted(verified.events().items())
+    ]
+    actions = [
+        {
+            "entry": one.entry.n,
+            "time": moment(one.entry.time),
+            "action": one.action.action,
+            "requested_by": one.name_of(one.action.requester),
+            "approved_by": [officer.name for officer in one.approvers],
+        }
+        for one in verified.decided
     ]
     older = verified.extends
     data = {
@@ -27,23 +62,24 @@ def log_verify(as_json: Json = False) -> None:
         "device": verified.checkpoint.device,
         "lanes": lanes,
         "events": events,
+        "actions": actions,
         "entries": sum(len(one) for one in verified.lanes.values()),
         "extends": older.issued_at if older else None,
     }
+    columns = ["time", "action", "requested_by", "approved_by"]
     show(
         as_json,
         data,
         records(lanes, ["lane", "entries"], empty="The log is empty."),
         records(events, ["event", "result", "count"], empty=""),
+        records(actions, columns, empty="No officers' action stands in it."),
         pairs([("Continues the checkpoint of", moment(older.issued_at) if older else "none kept before")]),
-        "Every entry fits. The checkpoint is kept for the next time.",
+        "Every entry fits, and enough officers had approved each action. The checkpoint is kept for the next time.",
     )
 
 
-@app.command("show")
-def log_show(limit: int = 50, as_json: Json = False) -> None:
-    """Show the newest entries, verified first."""
-    entries = _verified().newest(limit)
+def _show_newest(verified: log.VerifiedLog, limit: int, *, as_json: bool) -> None:
+    entries = verified.newest(limit)
     rows: list[dict[str, Any]] = [
         {
             "time": moment(one.time),
@@ -62,3 +98,8 @@ def log_show(limit: int = 50, as_json: Json = False) -> None:
 def _verified() -> log.VerifiedLog:
     with connected() as connection:
         return log.verify(connection, prompts.now())
+
+
+def _verified_world() -> log.VerifiedLog:
+    with connected("person") as connection:
+        return log.verify(connection, prompts.now(), source=log.WORLD)

@@ -3,7 +3,7 @@
 import typer
 
 from strongroom.cli import actions as action_commands
-from strongroom.cli import cards, prompts, setup
+from strongroom.cli import cards, log, prompts, setup
 from strongroom.cli.actions import CardOption, open_at
 from strongroom.cli.output import Json, pairs, records, show
 from strongroom.cli.prompts import PinFile, connected
@@ -11,6 +11,7 @@ from strongroom.officer import actions, unseal
 
 app = typer.Typer(no_args_is_help=True, help="What officers of the provider do.")
 app.add_typer(cards.app, name="card")
+app.add_typer(log.world, name="log")
 app.command("ceremony-file")(cards.ceremony_file)
 app.command("login")(setup.login)
 app.registered_commands += action_commands.app.registered_commands

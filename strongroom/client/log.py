@@ -1,4 +1,7 @@
-"""The partition's log, verified here: every entry against a checkpoint that the device signed over our nonce."""
+"""A log, verified here: every entry against a checkpoint that the device signed over our nonce.
+
+A customer's is that of its partition; the officers' is the world's, of what belongs to no partition.
+"""
 
 import time
 from collections import Counter
@@ -7,12 +10,14 @@ from dataclasses import dataclass
 
 import msgspec
 
+from strongroom.client.approvals import Decided, check_actions, check_succession
 from strongroom.client.connection import Connection
 from strongroom.client.evidence import check_fresh, new_nonce
+from strongroom.client.home import Home
 from strongroom.client.http import segment
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.log import Entry, check_extends, check_lane
+from strongroom.protocol.log import ADMIN_LANE, WORLD_LOG, Entry, check_extends, check_lane
 from strongroom.protocol.statements import Checkpoint
 
 PAGE = 5000
@@ -36,12 +41,34 @@ class _CheckpointAnswer(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Source:
+    """Which log: `partition` is in its entries, `path` where the portal has it, `kept` names its checkpoint here."""
+
+    partition: str
+    path: str
+    kept: str
+
+
+WORLD = Source(WORLD_LOG, "officer/world", "world")
+
+
+def of_partition(home: Home) -> Source:
+    """The log of the partition in use."""
+    partition = home.partition()
+    return Source(partition, f"partitions/{segment(partition)}", partition)
+
+
+@dataclass(frozen=True)
 class VerifiedLog:
-    """The whole log of a partition up to a checkpoint. `extends` is the checkpoint that was kept before, if any."""
+    """A whole log up to a checkpoint. `extends` is the checkpoint that was kept before, if any.
+
+    `decided`: the actions that officers carried out, their approvals counted again.
+    """
 
     checkpoint: Checkpoint
     extends: Checkpoint | None
     lanes: dict[str, list[Entry]]
+    decided: list[Decided]
 
     def newest(self, count: int) -> list[Entry]:
         """The last entries by time, over all lanes."""
@@ -63,23 +90,30 @@ class FetchedLog:
     raw: dict[str, list[bytes]]
 
 
-def verify(connection: Connection, now: int, sleep: Callable[[float], None] = time.sleep) -> VerifiedLog:
-    """Fetch and check the log of the partition in use, and keep the checkpoint for the next time.
+def verify(
+    connection: Connection, now: int, sleep: Callable[[float], None] = time.sleep, source: Source | None = None
+) -> VerifiedLog:
+    """Fetch and check a log (without `source` that of the partition in use), and keep the checkpoint for the next time.
 
     Raises `Refused("log-inconsistent")` for a log that was altered, cut or forked; `stale`, `nonce-mismatch`,
-    `signature-invalid`, `certificate-invalid` for a checkpoint that is not the device's answer to us.
+    `signature-invalid`, `certificate-invalid` for a checkpoint that is not the device's answer to us; what
+    `check_actions` and `check_succession` do where officers' approvals do not hold.
     """
-    home, partition = connection.home, connection.home.partition()
+    home, source = connection.home, source or of_partition(connection.home)
     # 1. to 3. Every entry that a fresh checkpoint counts.
-    found = fetch(connection, now, sleep=sleep)
+    found = fetch(connection, now, sleep=sleep, source=source)
     # 4. It continues what was seen the last time.
-    kept = home.kept("checkpoints", partition)
+    kept = home.kept("checkpoints", source.kept)
     older = verify_statement(kept, Checkpoint, home.manufacturer_roots(), "device", now)[0] if kept else None
     if older:
         check_extends(older, found.checkpoint, found.raw)
-    # 5. Keep it.
-    home.keep("checkpoints", partition, found.token)
-    return VerifiedLog(found.checkpoint, older, found.lanes)
+    # 5. What officers decided, enough of them had approved, and they changed by such decisions alone.
+    decided = check_actions(found.lanes.get(ADMIN_LANE, []), home.manufacturer_roots())
+    if source is WORLD:
+        check_succession(decided)
+    # 6. Keep it.
+    home.keep("checkpoints", source.kept, found.token)
+    return VerifiedLog(found.checkpoint, older, found.lanes, decided)
 
 
 def fetch(
@@ -87,35 +121,38 @@ def fetch(
     now: int,
     only: str = "",
     sleep: Callable[[float], None] = time.sleep,
+    source: Source | None = None,
 ) -> FetchedLog:
-    """The log of the partition in use (of the lane `only`, if one is named), verified. Raises as `verify` does."""
-    partition = connection.home.partition()
+    """A log (without `source` that of the partition in use; of the lane `only`, if one is named), verified.
+
+    Raises as `verify` does.
+    """
+    source = source or of_partition(connection.home)
     # 1. A checkpoint of this log, signed by the device over our nonce.
     nonce = new_nonce()
-    path = f"partitions/{segment(partition)}/checkpoint"
-    token = connection.portal.post(path, {"nonce": nonce}, _CheckpointAnswer).checkpoint
+    token = connection.portal.post(f"{source.path}/checkpoint", {"nonce": nonce}, _CheckpointAnswer).checkpoint
     checkpoint, certified = verify_statement(token, Checkpoint, connection.home.manufacturer_roots(), "device", now)
     if checkpoint.nonce != nonce:
         raise Refused("nonce-mismatch", "the checkpoint answers another question")
     check_fresh(checkpoint.issued_at, now)
-    if (checkpoint.partition, checkpoint.device) != (partition, certified.device_id):
+    if (checkpoint.partition, checkpoint.device) != (source.partition, certified.device_id):
         raise Refused("log-inconsistent", "the checkpoint is of another partition or device")
     # 2. Every entry that it counts, from the portal's copy.
     wanted = {lane: head for lane, head in sorted(checkpoint.lanes.items()) if only in ("", lane)}
-    raw = {lane: _fetch(connection, partition, lane, head.count, sleep=sleep) for lane, head in wanted.items()}
+    raw = {lane: _fetch(connection, source, lane, head.count, sleep=sleep) for lane, head in wanted.items()}
     # 3. The entries are exactly those that the checkpoint states.
-    lanes = {lane: check_lane(lane, raw[lane], partition, head) for lane, head in wanted.items()}
+    lanes = {lane: check_lane(lane, raw[lane], source.partition, head) for lane, head in wanted.items()}
     return FetchedLog(checkpoint, token, lanes, raw)
 
 
 def _fetch(
-    connection: Connection, partition: str, lane: str, count: int, *, sleep: Callable[[float], None]
+    connection: Connection, source: Source, lane: str, count: int, *, sleep: Callable[[float], None]
 ) -> list[bytes]:
     """The first `count` entries of a lane; fewer where the portal has no more after `PATIENCE`."""
     entries: list[bytes] = []
     waited = 0.0
     while len(entries) < count:
-        page = _page(connection, partition, lane=lane, after=len(entries))
+        page = _page(connection, source, lane=lane, after=len(entries))
         entries += [one.entry for one in page.entries]
         if not page.entries:
             if waited >= PATIENCE:
@@ -125,5 +162,5 @@ def _fetch(
     return entries[:count]
 
 
-def _page(connection: Connection, partition: str, **where: str | int) -> LogPage:
-    return connection.portal.get(f"partitions/{segment(partition)}/log", LogPage, **({"limit": PAGE} | where))
+def _page(connection: Connection, source: Source, **where: str | int) -> LogPage:
+    return connection.portal.get(f"{source.path}/log", LogPage, **({"limit": PAGE} | where))

@@ -7,19 +7,18 @@ from typing import Literal
 import msgspec
 from cryptography import x509
 
+from strongroom.client.approvals import count_again, text, texts
 from strongroom.client.dossier import PROVIDER, THIRD_PARTY, Anchors, Dossier, Evidence, judge
 from strongroom.client.routes import Route
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, access_list_digest, check_update, partition_id
 from strongroom.protocol.action_table import DefinePartition
-from strongroom.protocol.admin_actions import AdminAction, action_digest, count_approvals, read_action
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.credentials import PublicCredential
-from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.envelope import ORIGIN_EVENTS, ImportHeader, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE, Entry, check_lane
-from strongroom.protocol.statements import Checkpoint, Receipt, Roster
+from strongroom.protocol.statements import Checkpoint, Receipt
 
 _HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "version", "terms_digest")
 
@@ -110,29 +109,21 @@ def _check_quorum(case: Case) -> str:
     entry = next((one for one in case.admin if one.event == "action:execute"), None)
     if entry is None:
         raise Refused("quorum-not-met", "the log does not say how the partition was defined")
-    # 1. The action that was approved, byte for byte, defines this partition.
-    action = from_b64u(_text(entry, "action"), "action-altered")
-    opened = read_action(action)
-    if not isinstance(opened.body, DefinePartition) or entry.digest != action_digest(action):
+    # 1. The action that was approved, byte for byte, by the officers whom the device names, defines this partition.
+    decided = count_again(entry, case.roots)
+    opened = decided.action
+    if not isinstance(opened.body, DefinePartition):
         raise Refused("action-altered", "the action in the log is not the one that was carried out")
     owner = opened.body.owner
     if partition_id(owner, opened.world, opened.nonce) != case.receipt.partition:
         raise Refused("wrong-partition", "the action defined another partition")
-    # 2. Its approvals, counted again over the officers whom the device names.
-    approvers = _count(case, entry, action, opened)
+    # 2. For the tenant of the receipt.
     case.owner = owner
     tenant = opened.body.tenant
     if tenant != case.receipt.tenant:
         raise Refused("wrong-tenant", "the partition was defined for another tenant")
-    return f"for {tenant} and owner {owner.fingerprint[:16]}…, approved by {', '.join(approvers)}"
-
-
-def _count(case: Case, entry: Entry, action: bytes, opened: AdminAction) -> list[str]:
-    roster, certified = verify_statement(_text(entry, "roster"), Roster, case.roots, "device", entry.time)
-    if (roster.device, roster.world, roster.epoch) != (certified.device_id, opened.world, opened.officer_epoch):
-        raise Refused("officer-unknown", "the list of officers is of another world or time")
-    counted = count_approvals(action, _texts(entry, "approvals"), roster.officers, roster.thresholds, entry.time)
-    return [one.name for one in counted]
+    approvers = ", ".join(one.name for one in decided.approvers)
+    return f"for {tenant} and owner {owner.fingerprint[:16]}…, approved by {approvers}"
 
 
 def _check_access(case: Case) -> str:
@@ -142,7 +133,7 @@ def _check_access(case: Case) -> str:
     owners, version, current = [case.owner], 0, None
     for entry in case.admin[: case.receipt.log_position]:
         if entry.event == "access:update":
-            document = _text(entry, "document")
+            document = text(entry, "document")
             update = check_update(
                 document, partition=case.receipt.partition, owners=owners, version=version, current=current
             )
@@ -231,9 +222,7 @@ def _check_since(case: Case) -> str:
     ended = [
         one.event
         for one in case.admin
-        if one.event in _ENDS
-        and one.key == case.receipt.key_id
-        and str(case.receipt.version) in _texts(one, "versions")
+        if one.event in _ENDS and one.key == case.receipt.key_id and str(case.receipt.version) in texts(one, "versions")
     ]
     state = f"this version was {_ENDS[ended[0]]}" if ended else "this version is not destroyed"
     if case.left_out:
@@ -241,20 +230,6 @@ def _check_since(case: Case) -> str:
     # An operation's entry names the key, and not which version of it was used.
     uses = sum(one.key == case.receipt.key_id for one in case.others)
     return f"{state}; {uses} operations with the key, all its versions together"
-
-
-def _text(entry: Entry, name: str) -> str:
-    value = entry.details.get(name)
-    if not isinstance(value, str):
-        raise Refused("log-inconsistent", f"entry {entry.n} has no {name}")
-    return value
-
-
-def _texts(entry: Entry, name: str) -> list[str]:
-    value = entry.details.get(name)
-    if not isinstance(value, list):
-        raise Refused("log-inconsistent", f"entry {entry.n} has no {name}")
-    return value
 
 
 STEPS: list[tuple[str, Callable[[Case], str]]] = [

@@ -235,3 +235,28 @@ def test_a_login_is_linked_to_no_card_that_the_device_does_not_know(officers: di
 
 def test_unseal_parts_of_a_change_come_through_the_portal(officers: dict[str, Officer], device: SealedDevice) -> None:
     assert code_of(officers["security1"].portal.get("officer/parts")) == "not-found"
+
+
+def test_the_worlds_log_with_its_approvals_is_every_officers_to_check(
+    officers: dict[str, Officer], device: SealedDevice, acme: Organisation
+) -> None:
+    import base64
+
+    import msgspec
+
+    from strongroom.client.approvals import check_actions, check_succession
+    from strongroom.protocol.certificates import verify_statement
+    from strongroom.protocol.log import Entry, check_lane
+    from strongroom.protocol.statements import Checkpoint
+
+    portal = officers["domain1"].portal
+    token = portal.post("officer/world/checkpoint", json={"nonce": "n" * 24}).json()["checkpoint"]
+    checkpoint = verify_statement(token, Checkpoint, [device.factory.root], "device", now())[0]
+    rows = portal.get("officer/world/log", params={"lane": "admin", "limit": 5000}).json()["entries"]
+    raw = [base64.b64decode(one["entry"]) for one in rows]
+    entries: list[Entry] = check_lane("admin", raw, "", checkpoint.lanes["admin"])
+    assert msgspec.json.decode(raw[0], type=Entry) == entries[0]
+    decided = check_actions(entries, [device.factory.root])
+    check_succession(decided)
+    assert decided
+    assert code_of(acme.as_owner().get("officer/world/log")) == "forbidden"
