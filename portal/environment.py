@@ -27,6 +27,14 @@ def secret_file(name: str) -> str:
     return content
 
 
+def optional_secret(name: str) -> str:
+    """The content of the file that the variable names, empty where it names none."""
+    try:
+        return Path(os.environ[name]).read_text().strip() if os.environ.get(name) else ""
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {error.strerror}") from None
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's settings for a `postgresql://` URL, which libpq's own parser reads (unix sockets, options and all)."""
     parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}

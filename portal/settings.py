@@ -75,6 +75,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "tell-officers": {"task": "portal.quorum.tasks.tell_officers", "schedule": 15.0, "options": {"expires": 15}},
     "settle-imports": {"task": "tee.tasks.settle_imports", "schedule": 10.0, "options": {"expires": 10}},
     "publish-rotated-keys": {"task": "tee.tasks.publish_rotated_keys", "schedule": 5.0, "options": {"expires": 5}},
     "follow-destructions": {
@@ -94,6 +95,22 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
     },
 }
+
+# --- Mail -----------------------------------------------------------------------------------------------------------
+# To officers alone (portal/quorum/notices.py). Through STRONGROOM_EMAIL_HOST; without one into files of
+# STRONGROOM_EMAIL_FOLDER, as the development stack does, or else to standard error beside the log.
+
+EMAIL_HOST = os.environ.get("STRONGROOM_EMAIL_HOST", "")
+EMAIL_PORT = int(os.environ.get("STRONGROOM_EMAIL_PORT", "587"))
+EMAIL_USE_TLS = True
+EMAIL_TIMEOUT = 10
+EMAIL_HOST_USER = os.environ.get("STRONGROOM_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = environment.optional_secret("STRONGROOM_EMAIL_PASSWORD_FILE")
+DEFAULT_FROM_EMAIL = os.environ.get("STRONGROOM_EMAIL_FROM", "strongroom@localhost")
+EMAIL_FILE_PATH = os.environ.get("STRONGROOM_EMAIL_FOLDER", "")
+EMAIL_BACKEND = "django.core.mail.backends." + (
+    "smtp.EmailBackend" if EMAIL_HOST else "filebased.EmailBackend" if EMAIL_FILE_PATH else "console.EmailBackend"
+)
 
 # --- Applications ---------------------------------------------------------------------------------------------------
 

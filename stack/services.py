@@ -89,6 +89,7 @@ def portal_environment(state: State, where: Addresses) -> dict[str, str]:
         STRONGROOM_MANUFACTURER_URL=where.manufacturer_url,
         STRONGROOM_MANUFACTURER_TLS_FILE=str(manufacturer_tls(state)),
         STRONGROOM_HSM_SOCKET=str(state.hsm_socket),
+        STRONGROOM_EMAIL_FOLDER=str(state.folder("mail")),
         STRONGROOM_PROVIDER=PROVIDER,
         STRONGROOM_HOSTS="localhost,127.0.0.1",
     )

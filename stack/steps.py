@@ -41,6 +41,7 @@ def registration(state: State) -> None:
             "otp_seed": one.otp_seed,
             "officer_class": one.officer_class,
             "card_fingerprint": read_card(state.card(one.username)).face.fingerprint,
+            "email": f"{one.username}@officers.example",
         }
         for one in people.officers
     ]

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from portal.quorum.selectors import awaiting
 from strongroom.protocol.errors import Refused
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ def before(request: HttpRequest) -> int | None:
 def _navigation(request: HttpRequest, reader: Reader) -> list[dict[str, Any]]:
     here = request.path
     entries = []
+    badges = {"officer-actions": awaiting(reader.officer).count()} if reader.officer else {}
     for label, name in OFFICER if reader.officer else CUSTOMER:
         url = reverse(f"pages:{name}")
         overview = name.endswith("overview")
-        entries.append({"label": label, "url": url, "current": here == url or (not overview and here.startswith(url))})
+        current = here == url or (not overview and here.startswith(url))
+        entries.append({"label": label, "url": url, "current": current, "badge": badges.get(name, 0)})
     return entries

@@ -20,6 +20,7 @@ class OfficerProfile(models.Model):
     officer_class = models.CharField(max_length=16, choices=[(one, one) for one in OFFICER_CLASSES])
     card_fingerprint = models.CharField(max_length=43, unique=True)
     active = models.BooleanField(default=True)
+    email = models.EmailField(blank=True, default="")
 
     def __str__(self) -> str:
         return f"{self.user.get_username()} ({self.officer_class})"
@@ -33,6 +34,15 @@ class ActionState(models.TextChoices):
     EXPIRED = "expired"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+
+
+class Told(models.TextChoices):
+    """The last that officers were told of an action."""
+
+    NOTHING = ""
+    OPENED = "opened"
+    REMINDED = "reminded"
+    SETTLED = "settled"
 
 
 class AdminAction(models.Model):
@@ -50,6 +60,7 @@ class AdminAction(models.Model):
     opened = models.DateTimeField()
     expires = models.DateTimeField()
     settled = models.DateTimeField(null=True)
+    told = models.CharField(max_length=8, choices=Told, default=Told.NOTHING, blank=True)
     result = models.CharField(max_length=64, default="", help_text="What the TEE made, or the code of its refusal.")
 
     class Meta:

@@ -12,8 +12,10 @@ from tenants.selectors import membership_of
 from tenants.services import add_person
 
 
-def link_officer(*, username: str, card: str, password: str) -> tuple[OfficerProfile, bool]:
+def link_officer(*, username: str, card: str, password: str, email: str = "") -> tuple[OfficerProfile, bool]:
     """Link a login to the card of this fingerprint, and whether the login is new (with `password`).
+
+    `email`: where it is told of actions; without one the address it has stays.
 
     A login that has another card is an officer with this one from then on. Raises `Refused`: `officer-unknown` for a
     card that the device has not enrolled, `conflict` for a person of a tenant or another's card, and what the TEE says.
@@ -30,6 +32,7 @@ def link_officer(*, username: str, card: str, password: str) -> tuple[OfficerPro
     with conflict("the card is another officer's"), transaction.atomic(using=ALIAS):
         officer, _ = OfficerProfile.objects.using(ALIAS).update_or_create(
             user_id=user.pk,
-            defaults={"officer_class": enrolled.officer_class, "card_fingerprint": card, "active": True},
+            defaults={"officer_class": enrolled.officer_class, "card_fingerprint": card, "active": True}
+            | ({"email": email} if email else {}),
         )
     return officer, new

@@ -76,7 +76,7 @@ def action_show(action: ActionId, as_json: Json = False) -> None:
         opened = actions.action(connection, action)
         read, roster = actions.read(opened), actions.officers(connection, now)
         rows = [*_readable(read, roster), *actions.compared(connection, read, roster)]
-    rows += [("Digest", opened.digest), ("State", opened.state), ("Result", opened.result)]
+    rows += [("Digest", opened.digest), ("State", opened.state), ("Result", _result(opened))]
     who = f"{roster.thresholds[read.officer_class]} {read.officer_class} officers other than the requester"
     rows += [("Needs approval by", who)]
     answers = records(opened.approvals, ["officer", "decision", "reason", "given"], empty="Nobody has answered yet.")
@@ -153,8 +153,14 @@ def _answer(
         # 3. The card signs.
         answer = give(connection, open_at(card, pin_file), opened)
     approvals = [one for one in answer.approvals if one.get("decision", "approve") == "approve"]
-    shown = [("State", answer.state), ("Approvals", len(approvals)), ("Result", answer.result)]
+    shown = [("State", answer.state), ("Approvals", len(approvals)), ("Result", _result(answer))]
     show(as_json, answer, pairs(shown))
+
+
+def _result(action: actions.OpenedAction) -> str:
+    """What was made, with the moment that a destruction waits for readable."""
+    words, _, last = (action.result or "").rpartition(" ")
+    return f"{words} {moment(int(last))}" if words == "waits until" else action.result or ""
 
 
 def _wanted(connection: Connection, what: str, given: list[tuple[str, str]]) -> tuple[Body, str]:

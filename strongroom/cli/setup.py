@@ -212,7 +212,8 @@ def partition_list(as_json: Json = False) -> None:
     """The tenant's partitions."""
     with connected() as connection:
         found = account.partitions(connection)
-    columns = ["partition", "label", "status", "device", "request"]
+    doomed = ["destroy_at"] if any(one.get("destroy_at") for one in found) else []
+    columns = ["partition", "label", "status", *doomed, "device", "request"]
     empty = "No partitions yet: strongroom partition request --label LABEL"
     show(as_json, found, records(found, columns, empty=empty))
 

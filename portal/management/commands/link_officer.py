@@ -16,11 +16,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--card", required=True, metavar="FINGERPRINT")
+        parser.add_argument("--email", default="", help="Where the officer is told of actions.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = secrets.token_urlsafe(18)
         try:
-            officer, new = link_officer(username=options["username"], card=options["card"], password=password)
+            officer, new = link_officer(
+                username=options["username"], card=options["card"], password=password, email=options.get("email", "")
+            )
         except Refused as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(f"{officer} with card {officer.card_fingerprint}")

@@ -1,6 +1,6 @@
 """`manage.py seed_development`: the people of a development installation, as a JSON document on standard input says.
 
-In: `{"officers": [{"username", "password", "otp_seed", "officer_class", "card_fingerprint"}],
+In: `{"officers": [{"username", "password", "otp_seed", "officer_class", "card_fingerprint", "email"}],
 "tenants": [{"slug", "name", "client", "people": [{"username", "password", "otp_seed", "role"}]}]}`; passwords and seeds
 (base32) are made where they are missing, and a tenant's API client only where `client` names one.
 Out: `{"people": [{"username", "password", "otp_seed", …}], "clients": [{"slug", "client_id", "token"}]}`, of those that
@@ -33,6 +33,7 @@ class PersonSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class OfficerSpec(PersonSpec, kw_only=True):
     officer_class: OfficerClass
     card_fingerprint: str
+    email: str = ""
 
 
 class MemberSpec(PersonSpec, kw_only=True):
@@ -73,7 +74,11 @@ class Command(BaseCommand):
             self._person(officer, made)
             OfficerProfile.objects.using("provider").get_or_create(
                 user_id=User.objects.get(username=officer.username).pk,
-                defaults={"officer_class": officer.officer_class, "card_fingerprint": officer.card_fingerprint},
+                defaults={
+                    "officer_class": officer.officer_class,
+                    "card_fingerprint": officer.card_fingerprint,
+                    "email": officer.email,
+                },
             )
         for one in spec.tenants:
             tenant, _ = Tenant.objects.get_or_create(slug=one.slug, defaults={"name": one.name})
