@@ -1,6 +1,8 @@
 """From a blank device to a sealed one: identity, certificate, and the ceremony that makes a world."""
 
+import math
 import os
+import time
 
 import msgspec
 from cryptography import x509
@@ -33,6 +35,8 @@ def status(device: Device, _command: commands.Status) -> commands.StatusReply:
         boot_epoch=device.boot_epoch,
         unseal_progress=len({unsealing.names[card] for card in parts}) if unsealing else 0,
         unseal_threshold=unsealing.threshold if unsealing else 0,
+        unseal_cards=sorted(parts),
+        unseal_wait=max(0, math.ceil(device.wait_until - time.monotonic())),
         workers=device.worker_pids(),
         version=device.measurement,
     )

@@ -1,5 +1,7 @@
 """The officers' REST endpoints. The approving itself happens on the officer's card; here its result is collected."""
 
+from dataclasses import asdict
+
 import msgspec
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -99,8 +101,8 @@ class NewestParts(OfficerView):
 class Unseal(OfficerView):
     @extend_schema(responses=shapes.UnsealOut, tags=["officer"])
     def get(self, request: Request) -> Response:
-        """How many unseal parts the device has of those it needs."""
-        return Response(msgspec.to_builtins(unsealing.progress()))
+        """How many unseal parts the device has of those it needs, and from whom."""
+        return Response(asdict(unsealing.progress()))
 
 
 class UnsealBegin(OfficerView):
@@ -122,4 +124,4 @@ class UnsealParts(OfficerView):
         It is that of the caller's own card, sealed to the unseal key.
         """
         given = unsealing.give_part(officer=self.officer, **self.read(shapes.UnsealPartIn))
-        return Response(msgspec.to_builtins(given))
+        return Response(asdict(given))

@@ -25,6 +25,12 @@ def officer_of(user: User) -> OfficerProfile | None:
     return OfficerProfile.objects.using(ALIAS).select_related("user").filter(user_id=user.pk, active=True).first()
 
 
+def names_of_cards(cards: list[str]) -> list[str]:
+    """User names of the officers with these cards; of a card without a login its fingerprint."""
+    names = dict(OfficerProfile.objects.using(ALIAS).values_list("card_fingerprint", "user__username"))
+    return sorted(names.get(card, card) for card in cards)
+
+
 def actions() -> QuerySet[AdminAction]:
     """All actions, newest first, with their requesters and approvals."""
     return (

@@ -75,6 +75,8 @@ class UnsealOut(serializers.Serializer[Any]):
     state = serializers.CharField()
     progress = serializers.IntegerField()
     threshold = serializers.IntegerField()
+    given = serializers.ListField(child=serializers.CharField(), help_text="Who has given a part.")
+    wait_seconds = serializers.IntegerField(help_text="How long no part is taken, after a wrong one.")
 
 
 class UnsealBeginIn(serializers.Serializer[Any]):

@@ -1,19 +1,46 @@
 """Unsealing through the portal: it passes parts on that only the device can open."""
 
+from dataclasses import dataclass
+
 from portal.quorum import selectors
 from portal.quorum.codes import use_code
 from portal.quorum.models import OfficerProfile
-from strongroom.protocol.commands import BeginUnseal, BeginUnsealReply, GiveUnsealPart, GiveUnsealPartReply
+from strongroom.protocol.commands import (
+    BeginUnseal,
+    BeginUnsealReply,
+    GiveUnsealPart,
+    GiveUnsealPartReply,
+    StatusReply,
+)
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
 from tee.drivers import secure_module
 from tenants.signals import emit
 
 
-def progress() -> GiveUnsealPartReply:
-    """How far the device is from being operational."""
-    status = selectors.device_status()
-    return GiveUnsealPartReply(status.unseal_progress, status.unseal_threshold, status.state)
+@dataclass(frozen=True)
+class Progress:
+    """How far the device is from being operational: `given` names who has given a part, `wait_seconds` is how long it
+    takes none after a wrong one.
+    """
+
+    state: str
+    progress: int
+    threshold: int
+    given: list[str]
+    wait_seconds: int
+
+
+def progress(status: StatusReply | None = None) -> Progress:
+    """Raises `Refused("hsm-unreachable")`."""
+    status = status or selectors.device_status()
+    return Progress(
+        status.state,
+        status.unseal_progress,
+        status.unseal_threshold,
+        selectors.names_of_cards(status.unseal_cards),
+        status.unseal_wait,
+    )
 
 
 def begin(*, officer: OfficerProfile, nonce: str) -> str:
@@ -22,7 +49,7 @@ def begin(*, officer: OfficerProfile, nonce: str) -> str:
     return secure_module().call(BeginUnseal(nonce=nonce), BeginUnsealReply).endorsement
 
 
-def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp: str) -> GiveUnsealPartReply:
+def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp: str) -> Progress:
     """Pass the part of the officer's own card on, given with a fresh one-time code.
 
     Raises `Refused`: `forbidden`, `officer-unknown`, `malformed`, `otp-refused`, and what the TEE says.
@@ -37,7 +64,7 @@ def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp
     # 3. The device opens the part, or refuses it.
     given = secure_module().call(GiveUnsealPart(key_id=key_id, card=card, part=sealed), GiveUnsealPartReply)
     emit(tag="officer:unseal-part:given", tenant=None, actor=officer.user.username, state=given.state)
-    return given
+    return progress()
 
 
 def _require_security(officer: OfficerProfile) -> None:

@@ -36,4 +36,19 @@ def unseal_command(card: CardOption, pin_file: PinFile = None, as_json: Json = F
     with connected("person") as connection:
         holder = open_at(card, pin_file)
         state = unseal.unseal(connection, holder, prompts.secret("One-time code"), prompts.now())
-    show(as_json, state, pairs([("State", state.state), ("Parts given", f"{state.progress} of {state.threshold}")]))
+    _show_progress(state, as_json=as_json)
+
+
+@app.command("unseal-status")
+def unseal_status(as_json: Json = False) -> None:
+    """Show whose parts the device has, how many it needs, and how long it takes none after a wrong one."""
+    with connected("person") as connection:
+        _show_progress(unseal.progress(connection), as_json=as_json)
+
+
+def _show_progress(state: unseal.UnsealProgress, *, as_json: bool) -> None:
+    rows: list[tuple[str, object]] = [("State", state.state)]
+    if state.state == "sealed":
+        rows += [("Parts given", f"{state.progress} of {state.threshold}"), ("By", state.given)]
+        rows += [("Takes none for", f"{state.wait_seconds} s, after a wrong part")] if state.wait_seconds else []
+    show(as_json, state, pairs(rows))

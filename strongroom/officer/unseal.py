@@ -18,6 +18,8 @@ class UnsealProgress(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     progress: int
     threshold: int
+    given: list[str] = []
+    wait_seconds: int = 0
 
 
 class _BeginAnswer(msgspec.Struct, frozen=True):

@@ -78,6 +78,8 @@ class Status(Command, frozen=True, kw_only=True):
 
 
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
+    """`unseal_cards`: whose parts the device has; `unseal_wait`: seconds until it takes one again."""
+
     state: Literal["blank", "manufactured", "sealed", "operational"]
     mode: str
     device: str
@@ -85,6 +87,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     boot_epoch: int
     unseal_progress: int
     unseal_threshold: int
+    unseal_cards: list[str] = []
+    unseal_wait: int = 0
     workers: list[int]
     version: str
 

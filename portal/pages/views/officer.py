@@ -7,6 +7,7 @@ from portal.pages import selectors
 from portal.pages.access import Reader, officer_page
 from portal.pages.rendering import before, page
 from portal.quorum import selectors as quorum
+from portal.quorum import unsealing
 from portal.quorum.models import ActionState, Decision
 from strongroom.protocol.admin_actions import describe, read_action
 from strongroom.protocol.errors import Refused
@@ -25,6 +26,7 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         reader=reader,
         officer=reader.officer,
         device=status,
+        unsealing=unsealing.progress(status) if status else None,
         refused=refused,
         requests=quorum.partition_requests(),
         actions=quorum.actions().filter(state=ActionState.OPEN),
