@@ -86,7 +86,7 @@ def test_a_spent_single_use_key_sends_its_owner_back_to_save_trust(
     command("trust", "save", file, "--suite", "RSA-AES-KWP")
     command("wrap", key, "--trust", file, "--name", "one", "--usage", "sign", "--out", envelope)
     with pytest.raises(Refused, match="save trust again"):
-        command("wrap", key, "--trust", file, "--name", "two", "--usage", "sign", "--out", envelope)
+        command("wrap", key, "--trust", file, "--name", "two", "--usage", "sign", "--out", envelope, "--force")
 
     def replayed() -> Any:
         raise Refused("import-replayed")
