@@ -129,7 +129,7 @@ class LoadedKeys:
         path = f"partitions/{partition}/keys/{key_id}"
         named = self._named_key(path)
         version = version or named.current
-        if version < named.minimum:
+        if 0 < version < named.minimum:
             raise Refused("version-below-minimum", f"the minimum is version {named.minimum}")
         path = f"{path}/{version}"
         return self._keys.get(path, lambda: self._load(path, key_id))

@@ -32,8 +32,11 @@ def key(alice: Customer, import_key: Import, endpoint: Endpoint) -> Iterator[Imp
     alice.order(made.id)
 
 
-def suspends(alice: Customer, key: Imported, endpoint: Endpoint, why: str, behave: Behaviour | None = None) -> None:
-    """From here on no answer counts: the key is unusable after a second, and only suspended. Then all is well again."""
+def suspends(alice: Customer, key: Imported, endpoint: Endpoint, why: str, behave: Behaviour | None = None) -> float:
+    """From here on no answer counts: the key is unusable after a second, and only suspended. Then all is well again.
+
+    Returns how many seconds the last call took.
+    """
     sound = endpoint.behave
     if behave is not None:
         endpoint.behave = behave
@@ -44,9 +47,17 @@ def suspends(alice: Customer, key: Imported, endpoint: Endpoint, why: str, behav
         code = used(alice, key)
     # The last one that served was asked for within the interval, however long its way was.
     assert (code, last < begun + 1 + BOUND) == ("key-suspended", True)
-    until(lambda: status(alice, key).why.startswith(why))
+    seconds: list[float] = []
+
+    def told() -> bool:
+        now = status(alice, key)
+        seconds.append(now.seconds)
+        return now.why.startswith(why)
+
+    until(told)
     assert states_of(alice, key.id) == {1: "active"}
     endpoint.behave = sound
+    return seconds[-1]
 
 
 # --- answers ---
@@ -202,8 +213,7 @@ def test_slow_bytes_do_not_extend_the_call(alice: Customer, key: Imported, endpo
             handler.wfile.write(bytes([byte]))
             time.sleep(0.1)
 
-    suspends(alice, key, endpoint, "no valid answer: unavailable: no answer in time", drip)
-    assert 4.5 < status(alice, key).seconds < 5.5
+    assert 4.5 < suspends(alice, key, endpoint, "no valid answer: unavailable: no answer in time", drip) < 5.5
     serves(alice, key)
 
 
