@@ -27,7 +27,6 @@ from strongroom.protocol.log import GENESIS, Entry, next_head
 FLUSH_SECONDS = 0.05
 SEGMENT_BYTES = 64 * 1024 * 1024
 READ_BYTES = 2 * 1024 * 1024
-MOST_FORMS = 4096
 _FRAME = struct.Struct(">I16s")
 _SEGMENT = re.compile(r"(w\d{1,4})-(\d{8})\.log", re.ASCII)
 _CURSOR = re.compile(r"(\d{1,8}):(\d{1,12})", re.ASCII)
@@ -52,6 +51,14 @@ class Written(msgspec.Struct, frozen=True, array_like=True, tag=1):
 _decoder = msgspec.msgpack.Decoder(Snapshot | Written)
 
 
+class Form(NamedTuple):
+    """Entries of a partition that differ in number and time alone: what stands before the one, and between the two."""
+
+    partition: str
+    before: bytes
+    between: bytes
+
+
 class Lane:
     """The lane `name` in `folder`, opened for writing. `gap` tells what recovery had to leave behind, in bytes."""
 
@@ -62,7 +69,6 @@ class Lane:
         self.heads: dict[str, tuple[int, bytes]] = {}
         self.gap = 0
         self._failed = False
-        self._forms: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
         self._fd = -1
         self._dirty = threading.Event()
         self._recover()
@@ -75,12 +81,29 @@ class Lane:
 
     def append(self, partition: str, *, epoch: int, time: int, event: str, **fields: Any) -> None:
         """Write one entry. Returns when the kernel has it. Raises `Refused("log-unwritable")`."""
-        self.check_writable()
         count, head = self.heads.get(partition, (0, GENESIS))
-        entry = self._entry(partition, count + 1, time, epoch=epoch, event=event, **fields)
+        entry = Entry(partition=partition, lane=self.name, n=count + 1, time=time, epoch=epoch, event=event, **fields)
+        self._add(head, partition, count + 1, canonical_json(entry))
+
+    def form(self, partition: str, *, epoch: int, event: str, **fields: Any) -> Form:
+        """The form of such entries, for `append_alike`.
+
+        Inside a string a quotation mark is escaped, so that a value cannot be mistaken for another member.
+        """
+        entry = Entry(partition=partition, lane=self.name, n=0, time=0, epoch=epoch, event=event, **fields)
+        before, _, rest = canonical_json(entry).partition(b'"n":0,')
+        return Form(partition, before + b'"n":', b"," + rest.removesuffix(b"0}"))
+
+    def append_alike(self, form: Form, time: int) -> None:
+        """As `append`, of an entry of this form."""
+        count, head = self.heads.get(form.partition, (0, GENESIS))
+        self._add(head, form.partition, count + 1, b"%b%d%b%d}" % (form.before, count + 1, form.between, time))
+
+    def _add(self, head: bytes, partition: str, n: int, entry: bytes) -> None:
+        self.check_writable()
         head = next_head(head, entry)
-        self._write(Written(partition, count + 1, head, entry))
-        self.heads[partition] = (count + 1, head)
+        self._write(Written(partition, n, head, entry))
+        self.heads[partition] = (n, head)
         if not self._dirty.is_set():
             self._dirty.set()
         if self._size > SEGMENT_BYTES:
@@ -89,19 +112,6 @@ class Lane:
             except OSError:
                 self._failed = True
                 raise Refused("log-unwritable") from None
-
-    def _entry(self, partition: str, n: int, time: int, details: dict[str, Any] | None = None, **fields: Any) -> bytes:
-        if details or fields.get("digest"):
-            fields["details"] = details or {}
-            return canonical_json(Entry(partition=partition, lane=self.name, n=n, time=time, **fields))
-        # Most entries differ from an earlier one in number and time alone.
-        alike = (partition, *fields.items())
-        form = self._forms.get(alike)
-        if form is None:
-            if len(self._forms) >= MOST_FORMS:
-                self._forms.clear()
-            form = self._forms[alike] = _form_of(Entry(partition=partition, lane=self.name, n=0, time=0, **fields))
-        return b"%b%d%b%d}" % (form[0], n, form[1], time)
 
     def _write(self, value: Snapshot | Written) -> None:
         body = _encode(value)
@@ -152,15 +162,6 @@ class Lane:
                 if error.errno != errno.EBADF:
                     self._failed = True
                     return
-
-
-def _form_of(entry: Entry) -> tuple[bytes, bytes]:
-    """What stands before the number of such an entry, and between it and its time, with which it ends.
-
-    Inside a string a quotation mark is escaped, so that neither can be mistaken for another member's value.
-    """
-    before, _, rest = canonical_json(entry).partition(b'"n":0,')
-    return before + b'"n":', b"," + rest.removesuffix(b"0}")
 
 
 def segment_path(folder: Path, lane: str, number: int) -> Path:

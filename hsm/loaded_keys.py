@@ -29,7 +29,8 @@ KEY_BYTES, BYTES_OF_MATERIAL = 5000, 8
 class LoadedKey:
     """A version of a key ready for use, with its terms and its standing."""
 
-    def __init__(self, key_id: str, stored: r.StoredKey, standing: Standing) -> None:
+    def __init__(self, path: str, key_id: str, stored: r.StoredKey, standing: Standing) -> None:
+        self.path = path
         self.key_id = key_id
         self.name = stored.name
         self.version = stored.version
@@ -62,6 +63,13 @@ class LoadedKey:
                 self._prepared.clear()
             found = self._prepared[wanted] = prepare(operation, Mechanism(mechanism), self.key, parameters)
         return found
+
+
+class Read(NamedTuple):
+    """What tells whether a record has changed since it was read: its slot, and what the slot's generation was then."""
+
+    slot: int
+    generation: int
 
 
 class _Cached(NamedTuple, Generic[T]):
@@ -101,6 +109,11 @@ class Cache(Generic[T]):
             self._weight -= self._values.popitem(last=False)[1].weight
         return value
 
+    def read_of(self, path: str) -> Read | None:
+        """When the value that is kept was read; None where none is."""
+        found = self._values.get(path)
+        return Read(found.slot, found.generation) if found else None
+
     def drop(self, path: str) -> None:
         found = self._values.pop(path, None)
         self._weight -= found.weight if found else 0
@@ -134,6 +147,17 @@ class LoadedKeys:
         path = f"{path}/{version}"
         return self._keys.get(path, lambda: self._load(path, key_id))
 
+    def read_for(self, partition: str, key: LoadedKey) -> list[Read] | None:
+        """The reads behind `key` and the access list, as they were just used; None where one is not kept any more."""
+        path = f"partitions/{partition}"
+        reads = (
+            self._access.read_of(path),
+            self._named.read_of(f"{path}/keys/{key.key_id}"),
+            self._keys.read_of(key.path),
+        )
+        found = [one for one in reads if one is not None]
+        return found if len(found) == len(reads) else None
+
     def drop(self, path: str) -> None:
         """Let go of a version that is gone."""
         self._keys.drop(path)
@@ -151,4 +175,4 @@ class LoadedKeys:
         return self._named.get(path, lambda: self._records.need(path, r.NamedKey))
 
     def _load(self, path: str, key_id: str) -> LoadedKey:
-        return LoadedKey(key_id, self._records.need(path, r.StoredKey), self._standings.of(path))
+        return LoadedKey(path, key_id, self._records.need(path, r.StoredKey), self._standings.of(path))

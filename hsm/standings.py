@@ -135,9 +135,13 @@ class Standing:
         self._path = path
         self._place = standings.find(path)
 
+    def holds(self) -> bool:
+        """Whether an answer is in force that says the version may be used. Nobody is asked."""
+        return self._standings.table[self._place + 2] > age_ns()
+
     def check(self) -> None:
         """Raise `Refused("key-suspended")` unless an answer is in force that says the version may be used."""
-        if self._standings.table[self._place + 2] <= age_ns():
+        if not self.holds():
             self._place = self._standings.wait(self._path, self._place)
 
 

@@ -106,17 +106,16 @@ def run_worker(
         records=records, loaded=loaded, sessions=sessions, lane=lane, clock=clock, device=device, epoch=epoch, sign=sign
     )
     control.sendall(_encode(Opened(lane.gap)))
-    Service(control, operator, lane, loaded).run()
+    Service(control, operator, lane).run()
 
 
 class Service:
     """The worker's loop over its connections."""
 
-    def __init__(self, control: socket.socket, operator: Operator, lane: Lane, loaded: LoadedKeys) -> None:
+    def __init__(self, control: socket.socket, operator: Operator, lane: Lane) -> None:
         self._control = control
         self._operator = operator
         self._lane = lane
-        self._loaded = loaded
         self._connections: dict[int, Connection] = {}
         # Answers of which there is more to do, in turn. Their connections are not listened to meanwhile.
         self._begun: deque[tuple[Connection, Steps[OperationReply]]] = deque()
@@ -148,7 +147,7 @@ class Service:
             self._connections[sock.fileno()] = Connection(sock)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
         elif isinstance(command, DropKey):
-            self._loaded.drop(command.path)
+            self._operator.drop(command.path)
         elif isinstance(command, GiveHeads):
             head = self._lane.heads.get(command.partition, (0, GENESIS))
             self._control.sendall(_encode(Heads(command.question, *head)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hsm import loaded_keys, operations
+from hsm import loaded_keys, nonces
 from hsm import records as r
 from hsm.clock import Clock
 from hsm.keytree import KeyTree
@@ -88,7 +88,7 @@ def reserved(worker: Operator) -> int:
 def test_workers_reserve_blocks_that_do_not_overlap(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
+    monkeypatch.setattr(nonces, "NONCE_BLOCK", 4)
     first, second = make_worker("w0"), make_worker("w1")
     for count in range(1, 9):
         assert encrypt(first).code == encrypt(second).code == ""
@@ -99,13 +99,13 @@ def test_a_new_worker_never_uses_the_rest_of_a_dead_ones_block(make_worker: Call
     assert encrypt(make_worker("w0")).code == ""
     later = make_worker("w1")
     assert encrypt(later).code == ""
-    assert reserved(later) == 2 * operations.NONCE_BLOCK
+    assert reserved(later) == 2 * nonces.NONCE_BLOCK
 
 
 def test_the_last_block_is_used_up_and_then_nothing_is_encrypted_any_more(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
+    monkeypatch.setattr(nonces, "NONCE_BLOCK", 4)
     worker = make_worker("w0")
     reserve(worker, 2**32 - 4)
     replies = [encrypt(worker) for _ in range(6)]
@@ -121,16 +121,16 @@ def test_the_last_block_is_used_up_and_then_nothing_is_encrypted_any_more(
 
 
 def test_the_limit_is_that_of_the_standard() -> None:
-    assert operations.NONCE_LIMIT == 2**32  # SP 800-38D §8.3
-    assert operations.NONCE_LIMIT % operations.NONCE_BLOCK == 0
+    assert nonces.NONCE_LIMIT == 2**32  # SP 800-38D §8.3
+    assert nonces.NONCE_LIMIT % nonces.NONCE_BLOCK == 0
     # A batch takes its nonces from one block.
-    assert MAX_ITEMS <= operations.NONCE_BLOCK
+    assert MAX_ITEMS <= nonces.NONCE_BLOCK
 
 
 def test_a_batch_takes_its_nonces_from_one_block_and_leaves_the_rest_of_the_last_unused(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
+    monkeypatch.setattr(nonces, "NONCE_BLOCK", 4)
     worker, batch = make_worker("w0"), {"payload": b"", "items": [Item(b"m")] * 3}
     for count in (4, 8, 12):
         reply = encrypt(worker, **batch)
@@ -144,7 +144,7 @@ def test_a_batch_takes_its_nonces_from_one_block_and_leaves_the_rest_of_the_last
 def test_a_batch_that_the_limit_does_not_allow_is_refused_whole(
     make_worker: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "NONCE_BLOCK", 4)
+    monkeypatch.setattr(nonces, "NONCE_BLOCK", 4)
     worker, batch = make_worker("w0"), {"payload": b"", "items": [Item(b"m")] * 3}
     reserve(worker, 2**32 - 4)
     assert encrypt(worker, **batch).code == ""

@@ -4,7 +4,7 @@ import pytest
 
 from hsm import standings as st
 from hsm.clock import NANO, age_ns
-from hsm.operations import _while_in_force
+from hsm.preparing import while_in_force
 from hsm.standings import Standings
 from strongroom.protocol.errors import Refused
 from tests.support.refusals import refused
@@ -78,7 +78,7 @@ def test_before_each_item_of_a_batch_it_is_looked_at_again(table: Standings) -> 
 
     place = table.add(PATH)
     table.set(place, age_ns() + 3600 * NANO, 1, st.UNCHECKED)
-    run = _while_in_force(lambda payload, _signature, _aad: payload, Loaded(), None)  # type: ignore[arg-type]
+    run = while_in_force(lambda payload, _signature, _aad: payload, Loaded(), None)  # type: ignore[arg-type]
     assert run(b"first", b"", b"") == b"first"
     table.set(place, 0, 2, st.REVOKED)
     with pytest.raises(Refused, match="revoked"):
