@@ -18,6 +18,7 @@ from strongroom.protocol.admin_actions import (
     check_withdrawal,
     count_approvals,
     read_action,
+    security_key_counters,
 )
 from strongroom.protocol.encoding import b64u, canonical_json, digest
 from strongroom.protocol.errors import Refused
@@ -90,7 +91,17 @@ def execute_action(device: Device, command: commands.ExecuteAction) -> commands.
     action = read_action(command.action)
     if action.officer_epoch != enrolled.epoch:
         raise Refused("action-expired", "officers have changed since it was opened")
-    approvers = count_approvals(command.action, command.approvals, enrolled.officers, enrolled.thresholds, device.now())
+    counters = security_key_counters(command.approvals)
+    approvers = count_approvals(
+        command.action,
+        command.approvals,
+        enrolled.officers,
+        enrolled.thresholds,
+        device.now(),
+        counters={
+            key: kept.counter for key in counters if (kept := device.records.get(_counter(key), r.SecurityKeyCounter))
+        },
+    )
     # 3. It can still be done as things stand now.
     does = DOES[type(action.body)]
     does.check(device, action.body)
@@ -99,6 +110,8 @@ def execute_action(device: Device, command: commands.ExecuteAction) -> commands.
     with device.records.transaction() as changes:
         result = does.run(device, changes, action.body, action)
         changes.put(_path(command.action), r.replaced(opened, executed=True, result=result))
+        for key, counter in counters.items():
+            changes.put(_counter(key), r.SecurityKeyCounter(counter))
         for log in (WORLD_LOG, *does.partitions(action.body, result)):
             changes.log(
                 log,
@@ -149,3 +162,7 @@ def withdraw_action(device: Device, command: commands.WithdrawAction) -> command
 
 def _path(action: bytes) -> str:
     return f"world/actions/{action_digest(action)}"
+
+
+def _counter(security_key: str) -> str:
+    return f"world/security-keys/{security_key}"

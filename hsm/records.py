@@ -111,6 +111,12 @@ class UnsealParts(msgspec.Struct, frozen=True):  # world/unseal-parts
     transcript: str
 
 
+class SecurityKeyCounter(msgspec.Struct, frozen=True):  # world/security-keys/FINGERPRINT
+    """The highest counter of an approval by this security key that served."""
+
+    counter: int
+
+
 class AskedAction(msgspec.Struct, frozen=True):  # world/requests/DIGEST
     """The action that an officer's signed request opened: one request opens one."""
 

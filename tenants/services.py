@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -110,7 +111,7 @@ def enrol_device(*, tenant: Tenant, name: str, credential: PublicCredential, act
         device = ClientDevice.objects.create(
             tenant=tenant,
             name=name,
-            credential={"kty": credential.kty, "crv": credential.crv, "x": credential.x},
+            credential=msgspec.to_builtins(credential),
             fingerprint=credential.fingerprint,
         )
         emit(tag="person:device:enrolled", tenant=tenant, actor=actor, device=device.fingerprint, name=name)
@@ -138,7 +139,7 @@ def request_partition(*, tenant: Tenant, label: str, owner: PublicCredential, ac
             tenant=tenant,
             request=make_id("rq_"),
             label=label,
-            owner={"kty": owner.kty, "crv": owner.crv, "x": owner.x},
+            owner=msgspec.to_builtins(owner),
             owner_fingerprint=owner.fingerprint,
         )
         emit(tag="person:partition:requested", tenant=tenant, actor=actor, request=partition.request, label=label)

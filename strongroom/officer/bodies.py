@@ -17,7 +17,10 @@ SHORT = {"rotate-vendor-key": "vendor-key.rotate", "rotate-provider-key": "provi
 
 
 def read_face(path: Path) -> CardFace:
-    """A card's public part: from the card file, or from what `officer card show --json` prints. Raises `Refused`."""
+    """A card's public part: from the card file, what `officer card show --json` prints, or a security key's enrolment.
+
+    Raises `Refused`.
+    """
     data = read_file(path, "the officer makes it with `strongroom officer card show CARD --json`")
     members = read_json(data, dict[str, Any])
     try:

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from strongroom.client.files import read_file, write_private
-from strongroom.protocol.action_table import OFFICER_CLASSES, OfficerClass, OfficerEnrolment
+from strongroom.protocol.action_table import OFFICER_CLASSES, Credential, OfficerClass, OfficerEnrolment
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.commands import unseal_part_info
-from strongroom.protocol.credentials import PublicCredential, public_credential
+from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, read_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.sealing import RecipientPrivateKey
@@ -30,12 +30,15 @@ _SALT, _NONCE = 16, 12
 
 
 class CardFace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The public part. `world` and `device` are those of the ceremony, once the card has received its outcome."""
+    """The public part, of a card or of a security key.
+
+    `world` and `device` are those of the ceremony, once the card has received its outcome.
+    """
 
     v: Literal[1] = 1
     name: str
     officer_class: OfficerClass
-    credential: PublicCredential
+    credential: Credential
     sealing_key: str
     world: str = ""
     device: str = ""

@@ -10,11 +10,14 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.security_keys import SecurityKey
 from strongroom.protocol.suites import Suite
 
 OfficerClass = Literal["domain", "security", "partition"]
 OFFICER_CLASSES: tuple[OfficerClass, ...] = ("domain", "security", "partition")
 Words = list[tuple[str, Any]]
+Credential = PublicCredential | SecurityKey
+"""A card's: it signs statements, or is a FIDO2 security key, which does nothing but approve partition actions."""
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -22,11 +25,14 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class OfficerEnrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A card as it comes to be enrolled: `sealing_key` is the card's recipient public key, for its unseal part."""
+    """A card as it comes to be enrolled: `sealing_key` is the card's recipient public key, for its unseal part.
+
+    A security key has none.
+    """
 
     name: str
     officer_class: OfficerClass
-    credential: PublicCredential
+    credential: Credential
     sealing_key: str
 
 
@@ -134,7 +140,8 @@ def _destroy(body: DestroyPartition) -> Words:
 
 def _change_officers(body: ChangeOfficers) -> Words:
     enrolled = [
-        ("Enrol", f"{one.name} as {one.officer_class} officer, card {one.credential.fingerprint}") for one in body.enrol
+        ("Enrol", f"{one.name} as {one.officer_class} officer, {_kind(one.credential)} {one.credential.fingerprint}")
+        for one in body.enrol
     ]
     rules = ", ".join(f"{name} {body.thresholds[name]}" for name in sorted(body.thresholds))
     return [
@@ -143,6 +150,10 @@ def _change_officers(body: ChangeOfficers) -> Words:
         *[("Retire card", card) for card in body.retire],
         ("Approvals needed from then on", rules),
     ]
+
+
+def _kind(credential: Credential) -> str:
+    return f"security key at {credential.origin}," if isinstance(credential, SecurityKey) else "card"
 
 
 def _one(text: str) -> Callable[[Any], Words]:

@@ -1,18 +1,29 @@
 """Administrative actions and the quorum that carries them: pure checks that the TEE makes and anyone can repeat.
 
 The path: a requester's card signs an `ActionRequest` → the TEE opens it as an `AdminAction`, whose exact bytes are what
-is approved → officers' cards sign an `Approval` of its digest → `count_approvals` says whether K have.
+is approved → officers' cards sign an `Approval` of its digest, or security keys do → `count_approvals` says whether K have.
 """
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from strongroom.protocol import jws
-from strongroom.protocol.action_table import ACTIONS, OFFICER_CLASSES, Body, OfficerClass, action_name, words
+from strongroom.protocol import security_keys as fido
+from strongroom.protocol.action_table import (
+    ACTIONS,
+    OFFICER_CLASSES,
+    Body,
+    Credential,
+    OfficerClass,
+    action_name,
+    words,
+)
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import digest, read_json
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.security_keys import SecurityKey
 
 
 class ActionRequest(jws.Statement, frozen=True, kw_only=True):
@@ -71,7 +82,7 @@ class Officer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     name: str
     officer_class: OfficerClass
-    credential: PublicCredential
+    credential: Credential
     enrolled_epoch: int
     sealing_key: str = ""
 
@@ -91,20 +102,27 @@ def check_request(token: str, officers: list[Officer], world: str) -> tuple[Acti
     Raises `Refused`: `officer-unknown`, `signature-invalid`, `malformed`.
     """
     officer = _officer(jws.signer(token), officers)
-    request = jws.verify(token, ActionRequest, officer.credential.public_key())
+    request = jws.verify(token, ActionRequest, _card(officer).public_key())
     if request.world != world or request.action not in ACTIONS or request.action != action_name(request.body):
         raise Refused("malformed", "another world, or no such action")
     return request, officer
 
 
 def count_approvals(
-    action: bytes, approvals: list[str], officers: list[Officer], thresholds: dict[str, int], now: int
+    action: bytes,
+    approvals: list[str],
+    officers: list[Officer],
+    thresholds: dict[str, int],
+    now: int,
+    *,
+    counters: Mapping[str, int] = {},
 ) -> list[Officer]:
     """The K or more distinct officers who approved exactly these bytes; raises `Refused` unless they suffice.
 
-    Invalid approvals are refused, not skipped: a quorum is never met over something that does not fit.
+    Invalid approvals are refused, not skipped: a quorum is never met over something that does not fit. `counters` are
+    those of security keys, by fingerprint, when the action is carried out (`security_key_counters`).
     Raises: `action-expired`, `action-altered`, `officer-unknown`, `requester-cannot-approve`, `signature-invalid`,
-    `quorum-not-met`.
+    `security-key-refused`, `security-key-counter`, `quorum-not-met`.
     """
     opened = read_action(action)
     # 1. In time.
@@ -115,9 +133,11 @@ def count_approvals(
     for token in approvals:
         # 2. By an enrolled card of the right class, not the requester's, over exactly these bytes.
         officer, approval = _answer(token, opened, wanted, officers)
-        # 3. It approves.
+        # 3. It approves, and a security key has not been used for something else since.
         if approval.decision != "approve":
             raise Refused("quorum-not-met", "an officer's refusal was sent as an approval")
+        for key, counter in security_key_counters([token]).items():
+            fido.check_counter(counter, counters.get(key, 0), user=officer.name)
         approvers[officer.name] = officer
     # 4. By K distinct officers.
     if len(approvers) < thresholds[opened.officer_class]:
@@ -125,7 +145,27 @@ def count_approvals(
     return list(approvers.values())
 
 
-def check_answer(action: bytes, token: str, officers: list[Officer], now: int) -> Approval:
+def security_key_counters(approvals: list[str]) -> dict[str, int]:
+    """What the counters of the security keys among these approvals have come to, by the keys' fingerprints."""
+    counters: dict[str, int] = {}
+    for read in [fido.read_approval(one) for one in approvals if fido.is_by_security_key(one)]:
+        counters[read.key] = max(fido.counter_of(read), counters.get(read.key, 0))
+    return counters
+
+
+def signer(answer: str) -> str:
+    """The fingerprint of the card or security key that an answer claims to be by, not verified."""
+    return fido.read_approval(answer).key if fido.is_by_security_key(answer) else jws.signer(answer)
+
+
+class Answer(NamedTuple):
+    """An officer's answer, by a card or a security key, that was verified."""
+
+    decision: Literal["approve", "decline"]
+    reason: str = ""
+
+
+def check_answer(action: bytes, token: str, officers: list[Officer], now: int) -> Answer:
     """One officer's answer, approval or not, if it would count. Raises as `count_approvals`."""
     opened = read_action(action)
     if now >= opened.expires_at:
@@ -133,27 +173,30 @@ def check_answer(action: bytes, token: str, officers: list[Officer], now: int) -
     return _answer(token, opened, action_digest(action), officers)[1]
 
 
-def _answer(token: str, opened: AdminAction, wanted: str, officers: list[Officer]) -> tuple[Officer, Approval]:
+def _answer(token: str, opened: AdminAction, wanted: str, officers: list[Officer]) -> tuple[Officer, Answer]:
     # 1. By an enrolled card of the right class that was enrolled before the action was opened.
-    officer = _officer(jws.signer(token), officers)
+    officer = _officer(signer(token), officers)
     if officer.officer_class != opened.officer_class or officer.enrolled_epoch > opened.officer_epoch:
         raise Refused("officer-unknown", f"not a {opened.officer_class} officer when the action was opened")
     # 2. Not by whoever asked for it: neither with this card nor with another of the same officer.
     requester = next((one for one in officers if one.credential.fingerprint == opened.requester), None)
     if requester is None or officer.name == requester.name:
         raise Refused("requester-cannot-approve")
-    # 3. Over exactly these bytes.
+    # 3. Over exactly these bytes. A security key can only approve.
+    if isinstance(officer.credential, SecurityKey):
+        fido.check_assertion(fido.read_approval(token), officer.credential, bytes.fromhex(wanted))
+        return officer, Answer("approve")
     approval = jws.verify(token, Approval, officer.credential.public_key())
     if approval.action_digest != wanted:
         raise Refused("action-altered", "an approval is for another action")
-    return officer, approval
+    return officer, Answer(approval.decision, approval.reason)
 
 
 def check_withdrawal(token: str, officers: list[Officer], requester: str, wanted: str) -> None:
     """Raise `Refused` unless the requester's card signed to take exactly this action back."""
     if jws.signer(token) != requester:
         raise Refused("officer-unknown", "only whoever requested an action takes it back")
-    withdrawal = jws.verify(token, Withdrawal, _officer(requester, officers).credential.public_key())
+    withdrawal = jws.verify(token, Withdrawal, _card(_officer(requester, officers)).public_key())
     if withdrawal.action_digest != wanted:
         raise Refused("action-altered", "the withdrawal is for another action")
 
@@ -168,6 +211,8 @@ def check_thresholds(officers: list[Officer], thresholds: dict[str, int], *, dev
             raise Refused("quorum-rule-refused", f"{officer_class}: {thresholds[officer_class]} of {len(names)}")
     if len({one.credential.fingerprint for one in officers}) != len(officers):
         raise Refused("quorum-rule-refused", "a card is enrolled twice")
+    if any(isinstance(one.credential, SecurityKey) and one.officer_class != "partition" for one in officers):
+        raise Refused("quorum-rule-refused", "security keys are for partition officers only")
 
 
 def describe(action: AdminAction) -> list[tuple[str, Any]]:
@@ -181,6 +226,12 @@ def describe(action: AdminAction) -> list[tuple[str, Any]]:
         ("Opened", action.opened_at),
         ("Expires", action.expires_at),
     ]
+
+
+def _card(officer: Officer) -> PublicCredential:
+    if isinstance(officer.credential, SecurityKey):
+        raise Refused("officer-unknown", "a security key only approves: this needs a card")
+    return officer.credential
 
 
 def _officer(fingerprint: str, officers: list[Officer]) -> Officer:

@@ -10,17 +10,16 @@ from strongroom.protocol.encoding import b64u, canonical_json, from_b64u
 from strongroom.protocol.errors import Refused
 
 
-class PublicCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PublicCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kty", tag="OKP"):
     """The public half as a JWK (RFC 8037): `{"crv":"Ed25519","kty":"OKP","x":…}`."""
 
     x: str
-    kty: str = "OKP"
     crv: str = "Ed25519"
 
     def __post_init__(self) -> None:
         # A `ValueError` here is what msgspec turns into its own refusal while decoding.
         try:
-            sound = self.kty == "OKP" and self.crv == "Ed25519" and len(from_b64u(self.x)) == 32
+            sound = self.crv == "Ed25519" and len(from_b64u(self.x)) == 32
         except Refused:
             sound = False
         if not sound:
@@ -43,7 +42,7 @@ def fingerprint_of(raw: bytes) -> str:
 
 def thumbprint(credential: PublicCredential) -> str:
     """RFC 7638 over the three required members of an OKP key."""
-    members = {"crv": credential.crv, "kty": credential.kty, "x": credential.x}
+    members = {"crv": credential.crv, "kty": "OKP", "x": credential.x}
     return b64u(hashlib.sha256(canonical_json(members)).digest())
 
 

@@ -125,6 +125,10 @@ CATALOGUE: dict[str, Problem] = {
     "action-altered": Problem(409, "The action is not the one that the device opened."),
     "quorum-not-met": Problem(409, "There are not yet enough valid approvals of distinct officers of the class."),
     "requester-cannot-approve": Problem(403, "Whoever requested an action cannot approve it. Ask another officer."),
+    "security-key-refused": Problem(403, "That is no approval by the security key as it was enrolled. Use it again."),
+    "security-key-counter": Problem(
+        409, "The security key's counter did not grow: it was used for another action since, or copied. Approve again."
+    ),
     "quorum-rule-refused": Problem(400, "The thresholds are not acceptable: 2 ≤ K ≤ N, but for development devices."),
     "unseal-part-refused": Problem(403, "That unseal part is not one of this device's. Check card and device."),
     # What the client's own checks say
