@@ -1,7 +1,8 @@
 """Administrative actions and the quorum that carries them: pure checks that the TEE makes and anyone can repeat.
 
 The path: a requester's card signs an `ActionRequest` → the TEE opens it as an `AdminAction`, whose exact bytes are what
-is approved → officers' cards sign an `Approval` of its digest, or security keys do → `count_approvals` says whether K have.
+is approved → officers' cards sign an `Approval` of its digest, or security keys do → `count_approvals`
+says whether K have.
 """
 
 from collections.abc import Mapping
