@@ -22,6 +22,7 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import AES, KeyType
 from strongroom.protocol.terms import Terms
 
+LEAST_EXPONENT = 65537
 RSA_BITS = range(2048, 4097)
 HMAC_BYTES = range(16, 1025)
 SECRET_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32, KeyType.CHACHA20: 32}
@@ -109,8 +110,10 @@ def _load_pair(material: bytes, *, public: bool) -> Key:
 def _check_type(key: Key, key_type: KeyType) -> None:
     public = public_half(key)
     if isinstance(public, rsa.RSAPublicKey) and key_type is KeyType.RSA:
-        if public.key_size not in RSA_BITS or public.public_numbers().e < 65537:
-            raise Refused("key-weak", "RSA keys have 2048 to 4096 bits and an exponent of at least 65537")
+        # What others signed with a small exponent may still be verified (FIPS 186-5 §5.1 is about making signatures).
+        least = LEAST_EXPONENT if isinstance(key, _PRIVATE) else 3
+        if public.key_size not in RSA_BITS or public.public_numbers().e < least:
+            raise Refused("key-weak", "RSA keys have 2048 to 4096 bits, and with a private half an exponent of 65537")
     elif isinstance(public, ec.EllipticCurvePublicKey) and key_type in CURVES:
         if not isinstance(public.curve, CURVES[key_type]):
             raise Refused("key-unparsable", f"the curve is not that of {key_type}")

@@ -22,6 +22,8 @@ from strongroom.protocol.envelope import Origin
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType
 
+LEAST_EXPONENT = 65537
+"""Of a key with its private half; what others signed with a smaller one may still be verified."""
 RSA_BITS = range(2048, 4097)
 HMAC_BYTES = range(16, 1025)
 AES_BYTES = {KeyType.AES_128: 16, KeyType.AES_192: 24, KeyType.AES_256: 32}
@@ -66,7 +68,7 @@ def key_pair(key: object, form: str) -> Material:
     """A private key as material. Raises `Refused("key-unparsable" | "key-weak" | "key-self-test-failed")`."""
     if not isinstance(key, PrivateKey):
         raise Refused("key-unparsable", f"the file holds {_kind(key)}; {ACCEPTED}")
-    key_type = _key_type(key.public_key())
+    key_type = _key_type(key.public_key(), LEAST_EXPONENT)
     _self_test(key)
     return Material(
         key_type=key_type,
@@ -111,12 +113,12 @@ def spki(key: PublicKey, encoding: Encoding) -> bytes:
     return key.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _key_type(key: PublicKey) -> KeyType:
+def _key_type(key: PublicKey, least_exponent: int = 3) -> KeyType:
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size not in RSA_BITS:
             raise Refused("key-weak", f"an RSA key of {key.key_size} bits; accepted are 2048 to 4096")
-        if key.public_numbers().e < 65537:
-            raise Refused("key-weak", "an RSA key with a public exponent below 65537")
+        if key.public_numbers().e < least_exponent:
+            raise Refused("key-weak", f"an RSA key with a public exponent below {least_exponent}")
         return KeyType.RSA
     if isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in _CURVES:

@@ -28,12 +28,18 @@ def verify(bench: Bench, key: str, mechanism: str, signature: bytes, **parameter
 # --- keys ---
 
 
-@pytest.mark.parametrize(("bits", "e"), [(1024, 65537), (2047, 65537), (2048, 3), (4104, 65537)])
+@pytest.mark.parametrize(("bits", "e"), [(1024, 65537), (2047, 65537), (4104, 65537)])
 def test_a_weak_or_too_large_rsa_key_is_refused(bench: Bench, bits: int, e: int) -> None:
     public = rsa.RSAPublicNumbers(e, 2 ** (bits - 1) + 1).public_key()
     assert bench.id_of(VectorKey(KeyType.RSA, public_der(public), public=True)) == "key-weak"
     if bits <= 2048:
         assert bench.id_of(VectorKey(KeyType.RSA, pkcs8(rsa.generate_private_key(e, bits)))) == "key-weak"
+
+
+def test_a_small_exponent_verifies_and_never_signs(bench: Bench) -> None:
+    key = rsa.generate_private_key(3, 2048)
+    assert bench.id_of(VectorKey(KeyType.RSA, pkcs8(key))) == "key-weak"
+    assert bench.id_of(VectorKey(KeyType.RSA, public_der(key.public_key()), public=True)).startswith("key_")
 
 
 @pytest.mark.parametrize("bits", [2048, 3072])
