@@ -32,7 +32,8 @@ are also in translate, and in encrypt and decrypt together; the newest version's
 ## Limits
 
 - A payload has at most 1 MiB; what encrypt or wrap made of one may be longer by what they added.
-- RSA keys have 2048 to 4096 bits and, with a private half, a public exponent of at least 65537 (3 to verify or encrypt alone), HMAC keys 16 to 1024 bytes: else `key-weak`.
+- RSA keys have 2048 to 4096 bits and an exponent of at least 65537 (3 for a public key alone), HMAC keys
+  16 to 1024 bytes: else `key-weak`.
   A public key on an elliptic curve may be compressed, and its curve given by the parameters of a named one.
   A private ML-DSA key must hold its seed; the expanded form alone is `key-unparsable`.
 - Verify answers `valid: false` to whatever is no signature: of the wrong length, DER that is not canonical, a PSS salt
