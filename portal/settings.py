@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "tee",
     "portal",
     "portal.jobs",
+    "portal.authenticators",
     "portal.callbacks",
     "portal.quorum",
     "portal.audit",

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from tenants.models import Tenant, User
 from tenants.selectors import membership_of
 
-CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 8, "spellcheck": "false"}
+CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 24, "spellcheck": "false"}
 
 
 class CodeInput(forms.TextInput):

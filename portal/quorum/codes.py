@@ -2,8 +2,8 @@
 
 import django_otp
 from django.db import transaction
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from portal.authenticators.models import Authenticator
 from strongroom.protocol.errors import Refused
 from tenants.models import User
 
@@ -12,8 +12,9 @@ def use_code(user: User, code: str) -> int:
     """Consume a fresh code and return its time step. A code that served before, here or at login, never serves again.
 
     Failures slow the next attempt down (django-otp). Raises `Refused("otp-refused")`; `otp-required` without a device.
+    A recovery code is none of them.
     """
-    confirmed = TOTPDevice.objects.devices_for_user(user, confirmed=True)
+    confirmed = Authenticator.objects.devices_for_user(user, confirmed=True)
     if not confirmed:
         raise Refused("otp-required")
     # Not inside a caller's transaction: whatever becomes of that, a code that was tried stays used, a failure counted.

@@ -63,8 +63,7 @@ class Officer:
 
 def make_officers(device: SealedDevice) -> dict[str, Officer]:
     """An officer for each card of the device, by name."""
-    from django_otp.plugins.otp_totp.models import TOTPDevice
-
+    from portal.authenticators.models import Authenticator
     from portal.quorum.models import OfficerProfile
     from tenants.models import User
 
@@ -74,5 +73,5 @@ def make_officers(device: SealedDevice) -> dict[str, Officer]:
         OfficerProfile.objects.using("provider").create(
             user_id=user.pk, officer_class=card.officer_class, card_fingerprint=card.fingerprint
         )
-        officers[card.name] = Officer(card, user, TOTPDevice.objects.create(user=user, name="default"))
+        officers[card.name] = Officer(card, user, Authenticator.objects.create(user=user, name="default"))
     return officers

@@ -12,5 +12,5 @@ def fresh_code(device: Any) -> str:
     type(device).objects.filter(pk=device.pk).update(
         last_t=-1, throttling_failure_count=0, throttling_failure_timestamp=None
     )
-    totp = TOTP(bytes.fromhex(device.key), 6, SHA1(), 30, enforce_key_length=False)  # noqa: S303
+    totp = TOTP(device.seed, 6, SHA1(), 30, enforce_key_length=False)  # noqa: S303
     return totp.generate(int(time.time())).decode()

@@ -29,11 +29,11 @@ class Visitor:
 
 def give_login(user: Any) -> Any:
     """A password and an authenticator for a person; the authenticator."""
-    from django_otp.plugins.otp_totp.models import TOTPDevice
+    from portal.authenticators.models import Authenticator
 
     user.set_password(PASSWORD)
     user.save()
-    return TOTPDevice.objects.get_or_create(user=user, name="default")[0]
+    return Authenticator.objects.get_or_create(user=user, name="default")[0]
 
 
 def visitor(user: Any) -> Visitor:

@@ -27,6 +27,7 @@ APP_EXCEPTIONS = {
 """By application or table: where the tenants' role may not do everything."""
 
 PROVIDER_EXCEPTIONS = {
+    "authenticators": "",
     "quorum": EVERYTHING,
     "audit_lanecursor": EVERYTHING,
     "audit_logentry": "SELECT, INSERT, UPDATE",

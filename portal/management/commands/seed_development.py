@@ -16,8 +16,8 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from portal.authenticators.models import Authenticator
 from portal.quorum.models import OfficerProfile
 from strongroom.protocol.action_table import OfficerClass
 from tenants import selectors, services
@@ -96,7 +96,7 @@ class Command(BaseCommand):
                 return
             user.set_password(spec.password)
             user.save(update_fields=["password"])
-            TOTPDevice.objects.create(user=user, name="default", key=base64.b32decode(spec.otp_seed).hex())
+            Authenticator.objects.create(user=user, name="default", seed=base64.b32decode(spec.otp_seed))
             if tenant is not None:
                 Membership.objects.create(user=user, tenant=tenant, role=role)
         made.people.append(spec)

@@ -1,7 +1,6 @@
 """Coming in and going out: password with one-time code, and setting up the authenticator."""
 
 import base64
-import binascii
 from typing import Any
 
 import django_otp
@@ -13,10 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from qrcode.image.svg import SvgPathImage
 from rest_framework.views import APIView
 
+from portal.authenticators.models import RecoveryCodes
+from portal.authenticators.services import confirm, waiting_authenticator
 from portal.pages.forms import CodeForm, LoginForm
 from tenants.models import User
 from tenants.selectors import membership_of
@@ -59,34 +59,33 @@ class Logout(auth_views.LogoutView):
 
 @never_cache
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Set up the first authenticator of someone who has come in by password alone."""
+    """Set up the authenticator of someone who has none and came in by password alone, or who lost it.
+
+    Whoever came in by a recovery code sets up another one in its place.
+    """
     if not request.user.is_authenticated:
         return redirect("pages:login")
-    if django_otp.user_has_device(request.user):
+    recovering = isinstance(request.user.otp_device, RecoveryCodes)  # type: ignore[attr-defined]  # OTPMiddleware's
+    if django_otp.user_has_device(request.user) and not recovering:
         return redirect("pages:overview")
     form = CodeForm(request.POST or None)
     with transaction.atomic():
         # 1. One waiting authenticator for a person, whose secret the page shows until it is confirmed.
-        device, _ = TOTPDevice.objects.select_for_update().get_or_create(
-            user=request.user, confirmed=False, defaults={"name": "authenticator"}
-        )
+        device = waiting_authenticator(request.user)
         # 2. Its first code confirms it.
-        if form.is_valid() and device.verify_token(form.cleaned_data["code"]):
-            device.confirmed = True
-            device.save(update_fields=["confirmed"])
-            confirmed = True
-        else:
-            confirmed = False
+        confirmed = form.is_valid() and device.verify_token(form.cleaned_data["code"])
+        codes = confirm(device) if confirmed else []
     if confirmed:
         # 3. From here on the session is another one, and verified.
         request.session.cycle_key()
         django_otp.login(request, device)
         _tell("person:authenticator:confirmed", request.user)
         _tell("person:session:opened", request.user)
-        return redirect("pages:overview")
+        # 4. Shown this once.
+        return render(request, "pages/recovery.html", {"codes": codes})
     if form.is_bound and form.is_valid():
         form.add_error("code", "This is not the code of now. Check the clock of your device and try the next one.")
-    secret = base64.b32encode(binascii.unhexlify(device.key)).decode()
+    secret = base64.b32encode(device.seed).decode()
     return render(request, "pages/enrol.html", {"form": form, "secret": secret, "qr": _qr(device.config_url)})
 
 

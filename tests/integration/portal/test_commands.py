@@ -37,7 +37,7 @@ def test_a_new_tenants_owner_gets_a_first_password_but_no_token_without_a_code(f
 def test_seeding_makes_people_who_can_log_in_and_is_idempotent(
     fresh_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from django_otp.plugins.otp_totp.models import TOTPDevice
+    from portal.authenticators.models import Authenticator
 
     spec = {
         "officers": [
@@ -55,7 +55,7 @@ def test_seeding_makes_people_who_can_log_in_and_is_idempotent(
     made = json.loads(run("seed_development", given=spec, monkeypatch=monkeypatch))
     expected = {f"o-{fresh_name}": (None, "security"), f"p-{fresh_name}": (f"t-{fresh_name}", None)}
     for person in made["people"]:
-        device = TOTPDevice.objects.get(user__username=person["username"])
+        device = Authenticator.objects.get(user__username=person["username"])
         body = {"username": person["username"], "password": person["password"], "otp": fresh_code(device)}
         answer = Browser().post("login", json=body).json()
         assert (answer["tenant"], answer["officer_class"]) == expected.pop(person["username"])

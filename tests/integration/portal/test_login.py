@@ -11,12 +11,11 @@ from tests.support.portal import PASSWORD, Browser, Organisation, code_of
 @pytest.fixture(scope="module")
 def erin(acme: Organisation) -> Any:
     """A person of acme who logs in as people do; her authenticator."""
-    from django_otp.plugins.otp_totp.models import TOTPDevice
-
+    from portal.authenticators.models import Authenticator
     from tenants.services import add_person
 
     user = add_person(tenant=acme.tenant, username="erin", password=PASSWORD, role="admin")
-    return TOTPDevice.objects.create(user=user, name="default")
+    return Authenticator.objects.create(user=user, name="default")
 
 
 def login(password: str, otp: str, username: str = "erin") -> Any:
