@@ -7,6 +7,7 @@ import typer
 from strongroom.cli import (
     access,
     callbacks,
+    ceremony,
     data_keys,
     evidence,
     imports,
@@ -47,6 +48,7 @@ app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(jobs.app, name="job")
 app.add_typer(log.app, name="log")
 app.add_typer(officer.app, name="officer")
+app.add_typer(ceremony.app, name="ceremony")
 
 
 def main() -> None:
