@@ -57,15 +57,16 @@ class Operator:
         self._seals = Seals(records, device, sign)
         self._permits = Permits(records.generations, loaded)
 
-    def operate(self, request: OperationRequest) -> Steps[OperationReply]:
-        """Answer one request; the record of it is written before the answer is returned.
+    def operate(self, request: OperationRequest) -> OperationReply | Steps[OperationReply]:
+        """The answer to one request, or the steps to it; the record of it is written before the answer is returned.
 
-        Between the slices of a batch it yields, so that others can be answered.
+        What was permitted before and still is needs steps 5 and 6 alone, and is answered at once.
         """
         now = self._clock.now()
-        # 0. What was permitted before and still is needs steps 5 and 6 alone.
-        if (repeated := self._repeat(request, now)) is not None:
-            return repeated
+        return self._repeat(request, now) or self._operate(request, now)
+
+    def _operate(self, request: OperationRequest, now: int) -> Steps[OperationReply]:
+        """The whole way. Between the slices of a batch it yields, so that others can be answered."""
         try:
             # 1. The device can keep its log, the partition exists, and what is asked has a bearable shape.
             self._lane.check_writable()

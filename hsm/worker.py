@@ -169,11 +169,9 @@ class Service:
         """Answer in order, up to an answer that takes more than one step. Returns whether the connection stays open."""
         try:
             for frame in connection.frames:
-                steps = _answer(frame, self._operator)
-                reply = _step(steps)
+                answer = _answer(frame, self._operator)
+                reply = answer if isinstance(answer, OperationReply) else self._step(connection, answer)
                 if reply is None:
-                    connection.waits = True
-                    self._begun.append((connection, steps))
                     return True
                 _send(connection.sock, pack(_encode(reply)))
         except (OSError, Refused):
@@ -182,11 +180,9 @@ class Service:
 
     def _go_on(self, connection: Connection, steps: Steps[OperationReply]) -> None:
         """One more step; with the last one the answer, and the connection is listened to again."""
-        reply = _step(steps)
+        reply = self._step(connection, steps)
         if reply is None:
-            self._begun.append((connection, steps))
             return
-        connection.waits = False
         try:
             _send(connection.sock, pack(_encode(reply)))
         except (OSError, Refused):
@@ -198,20 +194,22 @@ class Service:
         if not stays:
             self._close(connection)
 
+    def _step(self, connection: Connection, steps: Steps[OperationReply]) -> OperationReply | None:
+        """The answer, or None while there is more to do, which then has its turn later."""
+        try:
+            next(steps)
+        except StopIteration as done:
+            connection.waits = False
+            reply: OperationReply = done.value
+            return reply
+        connection.waits = True
+        self._begun.append((connection, steps))
+        return None
+
     def _close(self, connection: Connection) -> None:
         self._epoll.unregister(connection.sock.fileno())
         del self._connections[connection.sock.fileno()]
         connection.sock.close()
-
-
-def _step(steps: Steps[OperationReply]) -> OperationReply | None:
-    """The answer, or None while there is more to do."""
-    try:
-        next(steps)
-    except StopIteration as done:
-        reply: OperationReply = done.value
-        return reply
-    return None
 
 
 def _send(sock: socket.socket, frame: bytes) -> None:
@@ -226,9 +224,9 @@ def _send(sock: socket.socket, frame: bytes) -> None:
         sock.setblocking(True)
 
 
-def _answer(frame: bytes | memoryview, operator: Operator) -> Steps[OperationReply]:
+def _answer(frame: bytes | memoryview, operator: Operator) -> OperationReply | Steps[OperationReply]:
     try:
         request = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return OperationReply(**refusal(Refused("malformed", "not an operation request")))
-    return (yield from operator.operate(request))
+    return operator.operate(request)

@@ -25,6 +25,7 @@ from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tests.support.hardware import Card
 from tests.support.materials import make_terms
+from tests.support.steps import answer_of
 
 CLIENT = "client:cl_1"
 USES = "partitions/pt_1/uses/key_1/1"
@@ -66,14 +67,10 @@ def make_worker(tmp_path: Path) -> Callable[[str], Operator]:
 
 def encrypt(worker: Operator, operation: str = "encrypt", **changes: object) -> OperationReply:
     fields: dict[str, object] = {"mechanism": "AES-GCM", "payload": b"m", "key": "key_1"} | changes
-    steps = worker.operate(
+    answer = worker.operate(
         OperationRequest(principal=CLIENT, partition="pt_1", version=0, operation=operation, **fields)  # type: ignore[arg-type]
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    return answer_of(answer)
 
 
 def reserve(worker: Operator, count: int) -> None:

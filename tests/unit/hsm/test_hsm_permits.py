@@ -32,6 +32,7 @@ from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.revocation import Revocation
 from tests.support.hardware import Card, now
 from tests.support.materials import make_terms
+from tests.support.steps import answer_of
 
 ALICE, BOB = "client:cl_alice", "client:cl_bob"
 PARTITION, KEY = "partitions/pt_1", "partitions/pt_1/keys/key_1"
@@ -81,12 +82,7 @@ class Worker:
             changes.put(path, record)
 
     def ask(self, **changes: Any) -> OperationReply:
-        steps = self.operator.operate(msgspec.structs.replace(REQUEST, **changes))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                return done.value
+        return answer_of(self.operator.operate(msgspec.structs.replace(REQUEST, **changes)))
 
     def entries(self) -> list[Entry]:
         found = read_lane(self.folder / "lanes", "w0", self.tree.lane_key(), "", 100).entries
