@@ -13,7 +13,10 @@ from strongroom.protocol.log import ADMIN_LANE, WORLD_LOG
 class WorldLog(OfficerView):
     @extend_schema(parameters=[LogQuery], responses=LogOut, tags=["officer"])
     def get(self, request: Request) -> Response:
-        """Entries of the world's log, as those of a partition's. Check them against a checkpoint."""
+        """Entries of the world's log.
+
+        As a partition's; check them against a checkpoint.
+        """
         entries = selectors.world_entries(**self.read_query(LogQuery))
         return Response({"lanes": [ADMIN_LANE], "entries": entries_out(entries)})
 
@@ -21,5 +24,8 @@ class WorldLog(OfficerView):
 class WorldCheckpoint(OfficerView):
     @extend_schema(request=CheckpointIn, responses=CheckpointOut, tags=["officer"])
     def post(self, request: Request) -> Response:
-        """The device's signed count and head of the world's log, which then holds all that it counts."""
+        """The device's signed count and head of the world's log.
+
+        When this answers, the log holds all that it counts.
+        """
         return Response({"checkpoint": signed_checkpoint(WORLD_LOG, self.read(CheckpointIn)["nonce"])})
