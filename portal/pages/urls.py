@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.pages.views import customer, officer, session
+from portal.pages.views import customer, officer, security_keys, session
 
 app_name = "pages"
 urlpatterns = [
@@ -25,5 +25,7 @@ urlpatterns = [
     path("officer/requests/", officer.requests, name="officer-requests"),
     path("officer/actions/", officer.actions, name="officer-actions"),
     path("officer/actions/<int:action_id>/", officer.action, name="officer-action"),
+    path("officer/actions/<int:action_id>/approve", security_keys.approve, name="officer-approve"),
+    path("officer/security-keys/", security_keys.security_keys, name="officer-security-keys"),
     path("officer/log/", officer.log, name="officer-log"),
 ]

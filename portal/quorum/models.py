@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from strongroom.protocol.action_table import OFFICER_CLASSES
+from strongroom.protocol.admin_actions import signer
 
 
 class OfficerProfile(models.Model):
@@ -94,6 +95,11 @@ class Approval(models.Model):
     class Meta:
         ordering = ["given", "id"]
         constraints = [models.UniqueConstraint(fields=["action", "officer"], name="one_approval_for_an_officer")]
+
+    @property
+    def card(self) -> str:
+        """The fingerprint of the card or security key that it is by."""
+        return signer(self.statement)
 
     def __str__(self) -> str:
         return f"{self.officer} for {self.action}"

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 
 from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile
 from strongroom.protocol.action_table import Body, action_name
-from strongroom.protocol.admin_actions import read_action
+from strongroom.protocol.admin_actions import Officer, read_action
 from strongroom.protocol.commands import (
     ListOfficers,
     ListOfficersReply,
@@ -100,6 +100,14 @@ def tenants() -> QuerySet[Tenant]:
 def world() -> ListOfficersReply:
     """The world's officers and thresholds, as the TEE has them. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
     return secure_module().call(ListOfficers(), ListOfficersReply)
+
+
+def cards_of(officer: OfficerProfile, enrolled: list[Officer]) -> list[Officer]:
+    """What is enrolled of an officer: the card that the login is linked to, and others of the same name and class."""
+    linked = next((one for one in enrolled if one.credential.fingerprint == officer.card_fingerprint), None)
+    if linked is None:
+        return []
+    return [one for one in enrolled if (one.name, one.officer_class) == (linked.name, linked.officer_class)]
 
 
 def unseal_parts() -> ListUnsealPartsReply:

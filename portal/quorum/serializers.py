@@ -16,7 +16,9 @@ class OpenActionIn(serializers.Serializer[Any]):
 
 
 class ApprovalIn(serializers.Serializer[Any]):
-    approval = serializers.CharField(max_length=4_096, help_text="Signed Approval of the action's digest, or refusal.")
+    approval = serializers.CharField(
+        max_length=4_096, help_text="Signed Approval of the action's digest, or refusal; or a security key's."
+    )
     otp = serializers.CharField(max_length=16, help_text="A fresh one-time code.")
 
 
@@ -26,7 +28,7 @@ class WithdrawalIn(serializers.Serializer[Any]):
 
 class ApprovalOut(serializers.Serializer[Any]):
     officer = serializers.CharField(source="officer.user.username")
-    card = serializers.CharField(source="officer.card_fingerprint")
+    card = serializers.CharField()
     decision = serializers.ChoiceField(Decision.choices)
     reason = serializers.CharField()
     given = serializers.DateTimeField()

@@ -25,7 +25,7 @@ from strongroom.protocol.action_table import (
     RotateProviderKey,
     RotateVendorKey,
 )
-from strongroom.protocol.admin_actions import ActionRequest, action_digest, check_answer, read_action
+from strongroom.protocol.admin_actions import ActionRequest, action_digest, check_answer, read_action, signer
 from strongroom.protocol.commands import (
     Done,
     ExecuteAction,
@@ -36,6 +36,7 @@ from strongroom.protocol.commands import (
 )
 from strongroom.protocol.credentials import thumbprint
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.security_keys import is_by_security_key
 from tee.drivers import secure_module
 from tee.listing import try_to_list_vendor_keys
 from tee.partitions import record_standing
@@ -48,7 +49,7 @@ logger = logging.getLogger(__name__)
 _ANSWERED = {Decision.APPROVE: "officer:approval:given", Decision.DECLINE: "officer:approval:declined"}
 _SETTLED = {ActionState.EXECUTED: "device:action:executed", ActionState.WITHDRAWN: "officer:action:withdrawn"}
 
-WAITING = {"quorum-not-met", "hsm-sealed", "hsm-unreachable", "log-unwritable", "internal"}
+WAITING = {"quorum-not-met", "security-key-counter", "hsm-sealed", "hsm-unreachable", "log-unwritable", "internal"}
 """Refusals after which the same action can still be executed later."""
 
 
@@ -117,10 +118,11 @@ def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp:
     """
     action = _open(action_id)
     # 1. This answer would count: by the TEE's own rule.
-    if jws.signer(approval) != officer.card_fingerprint:
+    enrolled = selectors.world().officers
+    if signer(approval) not in [one.credential.fingerprint for one in selectors.cards_of(officer, enrolled)]:
         raise Refused("officer-unknown", "signed by another card than your own")
     now = int(timezone.now().timestamp())
-    answer = check_answer(bytes(action.action), approval, selectors.world().officers, now)
+    answer = check_answer(bytes(action.action), approval, enrolled, now)
     # 2. The officer is here now: a code that has not served yet.
     step = use_code(officer.user, otp)
     # 3. Keep the answer, whatever becomes of the action.
@@ -188,6 +190,8 @@ def settle(*, action: AdminAction) -> AdminAction:
                 record_standing(partition)
     except Refused as error:
         # 4a. No: for good, or not yet.
+        if error.code == "security-key-counter":
+            _forget_security_keys(action)
         if error.code in WAITING:
             logger.info("Action %s waits: %s", action.digest, error.code)
         else:
@@ -200,6 +204,12 @@ def settle(*, action: AdminAction) -> AdminAction:
             publish_rotated_keys()
             try_to_list_vendor_keys()
     return selectors.get_action(action.pk)
+
+
+def _forget_security_keys(action: AdminAction) -> None:
+    """Forget the approvals by security keys, whose officers are asked again: since then a key has served elsewhere."""
+    given = Approval.objects.using(ALIAS).filter(action_id=action.pk)
+    given.filter(pk__in=[one.pk for one in given if is_by_security_key(one.statement)]).delete()
 
 
 def settle_open_actions() -> int:

@@ -1,13 +1,20 @@
 """Officers' approvals in a log, counted again: by nothing but its entries and the manufacturer's root."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from cryptography import x509
 
 from strongroom.protocol.action_table import ChangeOfficers
-from strongroom.protocol.admin_actions import AdminAction, Officer, action_digest, count_approvals, read_action
+from strongroom.protocol.admin_actions import (
+    AdminAction,
+    Officer,
+    action_digest,
+    count_approvals,
+    read_action,
+    security_key_counters,
+)
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
@@ -28,8 +35,10 @@ class Decided:
         return next((one.name for one in self.roster.officers if one.credential.fingerprint == card), card)
 
 
-def count_again(entry: Entry, roots: list[x509.Certificate]) -> Decided:
+def count_again(entry: Entry, roots: list[x509.Certificate], counters: Mapping[str, int] = {}) -> Decided:
     """The action of an `action:execute` entry, if K distinct officers of its class had approved exactly its bytes.
+
+    `counters` are those that security keys had come to before.
 
     Raises `Refused`: `log-inconsistent`, `action-altered`, `officer-unknown`, and what `count_approvals` and
     `verify_statement` do.
@@ -45,7 +54,7 @@ def count_again(entry: Entry, roots: list[x509.Certificate]) -> Decided:
         raise Refused("officer-unknown", "the list of officers is of another world or time")
     # 3. Their approvals.
     approvals = texts(entry, "approvals")
-    counted = count_approvals(raw, approvals, roster.officers, roster.thresholds, entry.time)
+    counted = count_approvals(raw, approvals, roster.officers, roster.thresholds, entry.time, counters=counters)
     if sorted(one.credential.fingerprint for one in counted) != texts(entry, "approvers"):
         raise Refused("log-inconsistent", f"entry {entry.n} names other approvers than those who signed")
     return Decided(entry, action, roster, counted)
@@ -53,11 +62,13 @@ def count_again(entry: Entry, roots: list[x509.Certificate]) -> Decided:
 
 def check_actions(entries: Iterable[Entry], roots: list[x509.Certificate]) -> list[Decided]:
     """Every action that a log says was carried out. Raises as `count_again` does, and names the entry."""
-    decided = []
+    decided: list[Decided] = []
+    counters: dict[str, int] = {}
     for entry in entries:
         if entry.event == "action:execute":
             try:
-                decided.append(count_again(entry, roots))
+                decided.append(count_again(entry, roots, counters))
+                counters |= security_key_counters(texts(entry, "approvals"))
             except Refused as refused:
                 raise Refused(refused.code, f"entry {entry.n}: {refused.detail or refused.problem.sentence}") from None
     return decided

@@ -1,4 +1,8 @@
-"""Pages for the provider's officers. Approving is done by command, on the officer's own machine: a page shows which."""
+"""Pages for the provider's officers.
+
+Approving is done by command, on the officer's own machine: a page shows which. Only partition actions can be approved
+on a page, with a security key.
+"""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -6,6 +10,7 @@ from portal.audit import selectors as audit
 from portal.pages import selectors
 from portal.pages.access import Reader, officer_page
 from portal.pages.rendering import before, page
+from portal.pages.views.security_keys import approving, with_script
 from portal.quorum import selectors as quorum
 from portal.quorum import unsealing
 from portal.quorum.models import ActionState, Decision
@@ -62,6 +67,7 @@ def actions(request: HttpRequest, reader: Reader) -> HttpResponse:
     return page(request, "officer/actions.html", reader=reader, actions=quorum.actions()[:200])
 
 
+@with_script
 @officer_page
 def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
     found = quorum.get_action(action_id)
@@ -71,6 +77,13 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         threshold = None
     answers = {one.officer_id: one.decision for one in found.approvals.all()}
     own = reader.officer
+    may_approve = (
+        own is not None
+        and found.state == ActionState.OPEN
+        and own.officer_class == found.officer_class
+        and own.pk != found.requester_id
+        and own.pk not in answers
+    )
     return page(
         request,
         "officer/action.html",
@@ -78,11 +91,8 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         action=found,
         facts=describe(read_action(bytes(found.action))),
         threshold=threshold,
-        may_approve=own is not None
-        and found.state == ActionState.OPEN
-        and own.officer_class == found.officer_class
-        and own.pk != found.requester_id
-        and own.pk not in answers,
+        may_approve=may_approve,
+        **(approving(request, own, found) if own is not None and may_approve else {}),
         own_answer=answers.get(own.pk) if own is not None else None,
         may_withdraw=own is not None and found.state == ActionState.OPEN and own.pk == found.requester_id,
         approvals=list(answers.values()).count(Decision.APPROVE),

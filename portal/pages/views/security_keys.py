@@ -1,0 +1,96 @@
+"""Pages on which a partition officer's security key is used: the only ones of the portal with a script of its own."""
+
+from typing import Any
+
+from csp.decorators import csp_update
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from portal.pages.access import Reader, officer_page
+from portal.pages.forms import CODE, CodeInput
+from portal.pages.rendering import page
+from portal.quorum import security_keys as quorum
+from portal.quorum import services
+from portal.quorum.models import AdminAction, OfficerProfile
+from strongroom.protocol.encoding import b64u, canonical_json
+from strongroom.protocol.errors import Refused
+
+with_script = csp_update({"script-src": ["'self'"]})
+
+
+class RegistrationForm(forms.Form):
+    """What `navigator.credentials.create` gave, in base64url."""
+
+    credential_id = forms.CharField(max_length=1_400)
+    public_key = forms.CharField(max_length=400)
+    authenticator_data = forms.CharField(max_length=4_000)
+    client_data = forms.CharField(max_length=2_000)
+
+
+class AssertionForm(forms.Form):
+    """What `navigator.credentials.get` gave, in base64url, and a fresh one-time code."""
+
+    credential_id = forms.CharField(max_length=1_400)
+    authenticator_data = forms.CharField(max_length=200)
+    client_data = forms.CharField(max_length=2_000)
+    signature = forms.CharField(max_length=200)
+    otp = forms.CharField(label="A fresh one-time code", max_length=16, widget=CodeInput(CODE))
+
+
+@with_script
+@officer_page
+def security_keys(request: HttpRequest, reader: Reader) -> HttpResponse:
+    """Those that are enrolled; and of a new one, what domain officers are to enrol."""
+    officer, made = _officer(reader), None
+    if request.method == "POST":
+        made = quorum.enrolment(officer=officer, origin=origin_of(request), **_read(RegistrationForm(request.POST)))
+    return page(
+        request,
+        "officer/security_keys.html",
+        reader=reader,
+        officer=officer,
+        keys=quorum.keys_of(officer),
+        made=made,
+        enrolment=canonical_json(made).decode() if made else "",
+    )
+
+
+@require_POST
+@officer_page
+def approve(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
+    officer, given = _officer(reader), _read(AssertionForm(request.POST))
+    otp = given.pop("otp")
+    services.add_approval(
+        officer=officer, action_id=action_id, approval=quorum.approval(officer=officer, **given), otp=otp
+    )
+    messages.success(request, "Your security key's approval is given.")
+    return redirect("pages:officer-action", action_id=action_id)
+
+
+def approving(request: HttpRequest, officer: OfficerProfile, action: AdminAction) -> dict[str, Any]:
+    """What the page of an action that `officer` may approve needs to have a security key do it."""
+    try:
+        usable = [one for one in quorum.keys_of(officer) if one.origin == origin_of(request)]
+    except Refused:
+        usable = []
+    return {"keys": usable, "challenge": b64u(bytes.fromhex(action.digest)), "otp": AssertionForm()["otp"]}
+
+
+def origin_of(request: HttpRequest) -> str:
+    """The portal's origin as the reader's browser has it: of a host that the settings allow."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def _officer(reader: Reader) -> OfficerProfile:
+    if reader.officer is None or reader.officer.officer_class != "partition":
+        raise Refused("forbidden", "security keys are for partition officers")
+    return reader.officer
+
+
+def _read(form: forms.Form) -> dict[str, str]:
+    if not form.is_valid():
+        raise Refused("malformed", f"not filled in: {', '.join(form.errors)}")
+    return form.cleaned_data
