@@ -4,20 +4,22 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from strongroom.protocol import jws
 from strongroom.protocol.action_table import ChangeOfficers, OfficerEnrolment
+from strongroom.protocol.admin_actions import Withdrawal
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import b64u, read_json
 from tests.support.officers import Officer
 from tests.support.pages import Visitor, visitor
 from tests.support.portal import Organisation, code_of
-from tests.support.sealed import SealedDevice
+from tests.support.sealed import SealedDevice, now
 from tests.support.security_keys import SoftwareKey
 
 RULES = {"domain": 2, "security": 2, "partition": 2}
@@ -45,17 +47,25 @@ def enrol(device: SealedDevice, officers: dict[str, Officer], body: ChangeOffice
 
 
 @pytest.fixture
-def open_action(acme: Organisation, device: SealedDevice, officers: dict[str, Officer]) -> Callable[[], dict[str, Any]]:
-    """Opens an action that defines a partition of Acme's, as the first officer asks."""
+def open_action(
+    acme: Organisation, device: SealedDevice, officers: dict[str, Officer]
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Opens an action that defines a partition of Acme's, as the first officer asks, and leaves none open."""
+    requester, made = officers["partition1"], []
 
     def make() -> dict[str, Any]:
         owner = msgspec.to_builtins(public_credential(Ed25519PrivateKey.generate()))
         asked = acme.as_owner().post("partitions", json={"label": "any", "owner": owner}).json()
-        response = officers["partition1"].open(device.world, asked)
+        response = requester.open(device.world, asked)
         assert response.status_code == 201, response.text
-        return response.json()
+        made.append(response.json())
+        return made[-1]
 
-    return make
+    yield make
+    for action in made:
+        said = Withdrawal(action_digest=action["digest"], withdrawn_at=now())
+        body = {"withdrawal": jws.sign(said, requester.card.signing)}
+        requester.portal.post(f"officer/actions/{action['id']}/withdrawal", json=body)
 
 
 def members(key: SoftwareKey, action: dict[str, Any]) -> dict[str, str]:
