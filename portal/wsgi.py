@@ -17,6 +17,7 @@ django = get_wsgi_application()
 
 from portal.dataplane import asynchronous, operations  # noqa: E402 - needs Django's settings and applications
 from portal.dataplane.bodies import MAX_BODY  # noqa: E402
+from strongroom.protocol.errors import Refused  # noqa: E402
 
 _KEYS = "/api/v1/keys/"
 
@@ -34,8 +35,13 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 
 def _is_now(environ: WSGIEnvironment) -> bool:
-    """An operation that may wait is Django's."""
-    return not (environ["QUERY_STRING"] or "HTTP_PREFER" in environ) or not asynchronous.is_wanted(environ)
+    """An operation that may wait is Django's, and so is the refusal of one that says so in other words."""
+    if not (environ["QUERY_STRING"] or "HTTP_PREFER" in environ):
+        return True
+    try:
+        return not asynchronous.is_wanted(environ)
+    except Refused:
+        return False
 
 
 def _measure(environ: WSGIEnvironment, most: int) -> None:

@@ -18,7 +18,7 @@ MEDIA_TYPES = {"pem": "application/x-pem-file", "der": "application/octet-stream
 
 
 def public_key(*, key: Key, form: str) -> bytes:
-    """SubjectPublicKeyInfo in PEM or DER, or a JWK (RFC 7517) whose `kid` is the key's id.
+    """SubjectPublicKeyInfo in PEM or DER, or a JWK (RFC 7517) whose `kid` names key and version.
 
     Raises `Refused("not-found")` for a key that has no public half.
     """
@@ -29,7 +29,7 @@ def public_key(*, key: Key, form: str) -> bytes:
     public = load_pem_public_key(key.public_key.encode())
     if form == "der":
         return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return json.dumps(_jwk(public) | {"kid": key.key_id}).encode()
+    return json.dumps(_jwk(public) | {"kid": f"{key.key_id}/{key.version}"}).encode()
 
 
 def _jwk(public: Any) -> dict[str, Any]:

@@ -98,6 +98,12 @@ class Meter:
             self._left -= count
             return True
 
+    def give_back(self, count: int, now: float) -> None:
+        """What was taken at `now` is not used after all."""
+        with self._lock:
+            if int(now) // WINDOW_SECONDS == self._window:
+                self._left += count
+
     def remaining(self, now: float) -> int:
         """So much of the limit is left, as far as this process knows."""
         if int(now) // WINDOW_SECONDS != self._window:
@@ -134,14 +140,11 @@ class Quota:
         self.policy = ", ".join(f'"{one.label}";q={one.limit};w={WINDOW_SECONDS}' for one in self._meters)
 
     def spend(self, *, requests: int = 0, items: int = 0) -> None:
-        """Raises `QuotaExceeded`."""
+        """Raises `QuotaExceeded`, and `Refused("batch-too-large")` for more items than a limit ever allows."""
         now = time.time()
-        for meter in self.requests if requests else ():
-            if not meter.take(requests, now):
-                raise _exceeded(meter, now)
-        for meter in self.items if items else ():
-            if not meter.take(items, now):
-                raise _exceeded(meter, now)
+        for meters, count in ((self.requests, requests), (self.items, items)):
+            if count:
+                _take_of_all(meters, count, now)
 
     def headers(self) -> list[Header]:
         """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
@@ -163,6 +166,18 @@ class Quota:
             }
             for one in self._meters
         ]
+
+
+def _take_of_all(meters: list[Meter], count: int, now: float) -> None:
+    """Of every limit or of none, so that a refusal costs neither the tenant nor its other clients anything."""
+    for meter in meters:
+        if count > meter.limit:
+            raise Refused("batch-too-large", f"{meter.label} is {meter.limit} in {WINDOW_SECONDS} seconds")
+    for place, meter in enumerate(meters):
+        if not meter.take(count, now):
+            for taken in meters[:place]:
+                taken.give_back(count, now)
+            raise _exceeded(meter, now)
 
 
 def _reset(now: float) -> int:

@@ -36,9 +36,15 @@ _LABEL = b"strongroom-asynchronous-reply-1\x00"
 
 
 def is_wanted(environ: WSGIEnvironment) -> bool:
-    """Whether a request asks for 202: `?async=1`, or `Prefer: respond-async` (RFC 7240)."""
-    preferred = environ.get("HTTP_PREFER", "").split(",")
-    return "async=1" in environ.get("QUERY_STRING", "").split("&") or "respond-async" in map(str.strip, preferred)
+    """Whether a request asks for 202: `?async=1`, or `Prefer: respond-async` (RFC 7240).
+
+    Raises `Refused("malformed")` for another value of `async`: whoever sends it means something by it.
+    """
+    asked = [one for one in environ.get("QUERY_STRING", "").split("&") if one.split("=", 1)[0] == "async"]
+    if any(one != "async=1" for one in asked):
+        raise Refused("malformed", "`async` is 1, or left out")
+    preferred = environ.get("HTTP_PREFER", "").lower().split(",")
+    return bool(asked) or "respond-async" in map(str.strip, preferred)
 
 
 class _Sealed(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

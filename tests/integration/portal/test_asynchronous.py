@@ -68,7 +68,7 @@ def test_the_caller_gets_the_result_in_clear_by_the_same_token(
     if way == "query":
         response = app.post("keys/async-aes/encrypt?async=1", json=body)
     else:
-        response = app.post("keys/async-aes/encrypt", json=body, headers={"Prefer": "wait=5, respond-async"})
+        response = app.post("keys/async-aes/encrypt", json=body, headers={"Prefer": "wait=5, Respond-Async"})
     assert response.json()["status"] == "queued"
     done = finished(app, response)
     assert (done["status"], done["error"]) == ("done", None)
@@ -77,6 +77,12 @@ def test_the_caller_gets_the_result_in_clear_by_the_same_token(
     assert outside.unseal("AES-GCM", AES, ciphertext, b"invoice") == SECRET
     opened = finished(app, submit(app, "async-aes/decrypt", payload=b64(ciphertext), parameters=body["parameters"]))
     assert opened["answer"]["result"] == b64(SECRET)
+
+
+@pytest.mark.parametrize("value", ["async=true", "async=0", "async", "async=1&async=2"])
+def test_what_means_to_be_asynchronous_and_is_not_is_refused(acme: Organisation, key: object, value: str) -> None:
+    response = acme.as_client().post(f"keys/async-aes/encrypt?{value}", json={"payload": b64(b"m")})
+    assert (response.status_code, code_of(response)) == (400, "malformed")
 
 
 def test_another_token_of_the_same_tenant_gets_it_sealed_and_is_told_why(acme: Organisation, key: object) -> None:

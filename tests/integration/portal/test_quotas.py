@@ -106,6 +106,20 @@ def test_a_batch_counts_for_its_items(acme: Organisation, path: str, limit_clien
 
 
 @pytest.mark.usefixtures("window")
+def test_what_a_client_is_refused_costs_its_tenant_nothing(
+    acme: Organisation, path: str, limit_client: Callable[..., None]
+) -> None:
+    limit_client(items=500)
+    client = acme.as_client()
+    first = client.post(path, json=batch(400))
+    assert code_of(client.post(path, json=batch(400))) == "quota-exceeded"
+    left = state_of(client.post(path, json=ONE))["tenant-items"][0]
+    assert state_of(first)["tenant-items"][0] - left < 10
+    # What no window has room for is not to be tried again later.
+    assert code_of(client.post(path, json=batch(600))) == "batch-too-large"
+
+
+@pytest.mark.usefixtures("window")
 def test_a_tenants_limit_is_for_all_its_callers_and_no_other_tenant(
     acme: Organisation, globex: Organisation, path: str, limit_tenant: Callable[..., None]
 ) -> None:
