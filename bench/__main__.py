@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, growth, hsm_socket, neighbours, rest
+from bench import bare_loop, bulk, growth, hsm_socket, many_keys, neighbours, rest
 from bench.measure import Figure, Load, compare, cores, in_processes, times
 from bench.rig import PROJECT, Rig, stack
 
@@ -40,6 +40,12 @@ def _against_softhsm(kind: str) -> Callable[[Rig, str, int, float], Figure]:
         return compare(name=name, ours=ours, yardstick=_softhsm(kind), runs=runs, seconds=seconds, note=note)
 
     return run
+
+
+def _against_bare_loop(rig: Rig, name: str, runs: int, seconds: float) -> Figure:
+    with bare_loop.signing() as floor:
+        note = "4 clients; a loop that reads a request, signs and answers, in as many processes as cores"
+        return compare(name=name, ours=_over_socket(rig), yardstick=floor, runs=runs, seconds=seconds, note=note)
 
 
 def _against_openbao(task: rest.Task) -> Callable[[Rig, str, int, float], Figure]:
@@ -90,6 +96,10 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
     "hsm.sign.p256.vs_softhsm": _against_softhsm("p256"),
     "hsm.sign.ed25519.vs_softhsm": _against_softhsm("ed25519"),
     "hsm.sign.rsa2048.vs_softhsm": _against_softhsm("rsa2048"),
+    "hsm.encrypt.aes1k.vs_softhsm": _against_softhsm("aes"),
+    "hsm.hash.hmac.vs_softhsm": _against_softhsm("hmac"),
+    "hsm.sign.p256.vs_bare_loop": _against_bare_loop,
+    "hsm.sign.p256.keys1m_vs_keys10": many_keys.rate,
     "hsm.sign.p256.signed_vs_token": lambda rig, name, runs, seconds: compare(
         name=name,
         ours=in_processes(hsm_socket.CLIENTS, hsm_socket.in_signed_mode(rig)),

@@ -1,4 +1,4 @@
-"""Signatures over the sealed process's socket: all its checks and its log, nothing in front of it."""
+"""Operations over the sealed process's socket: all its checks and its log, nothing in front of it."""
 
 import os
 import socket
@@ -26,27 +26,35 @@ def library() -> Callable[[], object]:
     return lambda: key.sign(PAYLOAD, algorithm)
 
 
-MECHANISMS = {"p256": "ECDSA-SHA256", "ed25519": "Ed25519", "rsa2048": "RSA-PSS-SHA256"}
+WORK = {
+    "p256": ("sign", "ECDSA-SHA256", PAYLOAD),
+    "ed25519": ("sign", "Ed25519", PAYLOAD),
+    "rsa2048": ("sign", "RSA-PSS-SHA256", PAYLOAD),
+    "aes": ("encrypt", "AES-GCM", b"x" * 1024),
+    "hmac": ("hash", "HMAC-SHA256", b"x" * 1024),
+}
+"""Operation, mechanism and payload, by the key's kind."""
 
 
 def in_token_mode(rig: Rig, batch: int = 0, kind: str = "p256") -> Callable[[], Callable[[], object]]:
-    """A client process: one connection, one request after another; each for one signature, or a batch."""
+    """A client process: one connection, one request after another; each for one operation, or a batch."""
+    operation, mechanism, payload = WORK[kind]
     request = msgspec.msgpack.encode(
         OperationRequest(
             principal=f"client:{rig.client}",
             partition=rig.token_keys[kind].partition,
             key=rig.token_keys[kind].key_id,
             version=0,
-            operation="sign",
-            mechanism=MECHANISMS[kind],
-            payload=b"" if batch else PAYLOAD,
-            items=[Item(PAYLOAD)] * batch if batch else None,
+            operation=operation,
+            mechanism=mechanism,
+            payload=b"" if batch else payload,
+            items=[Item(payload)] * batch if batch else None,
         )
     )
 
     def prepare() -> Callable[[], object]:
-        connection = _connect(rig.hsm_socket, "operations")
-        return lambda: _ask(connection, request)
+        connection = connect(rig.hsm_socket, "operations")
+        return lambda: ask(connection, request)
 
     return prepare
 
@@ -56,7 +64,7 @@ def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
     device = rig.home.key("device")
 
     def prepare() -> Callable[[], object]:
-        connection, admin = _connect(rig.hsm_socket, "operations"), _connect(rig.hsm_socket, "admin")
+        connection, admin = connect(rig.hsm_socket, "operations"), connect(rig.hsm_socket, "admin")
         admin.sendall(pack(commands.encode_request(commands.SessionRequest())))
         session = commands.decode_reply(read_answer(admin.recv), commands.SessionReply).session
 
@@ -82,14 +90,14 @@ def in_signed_mode(rig: Rig) -> Callable[[], Callable[[], object]]:
                 payload=PAYLOAD,
                 instruction=jws.sign(instruction, device),
             )
-            return _ask(connection, msgspec.msgpack.encode(request))
+            return ask(connection, msgspec.msgpack.encode(request))
 
         return operate
 
     return prepare
 
 
-def _ask(connection: socket.socket, request: bytes) -> object:
+def ask(connection: socket.socket, request: bytes) -> object:
     connection.sendall(pack(request))
     reply = msgspec.msgpack.decode(read_answer(connection.recv), type=OperationReply)
     if reply.code:
@@ -99,10 +107,16 @@ def _ask(connection: socket.socket, request: bytes) -> object:
     return reply
 
 
-def _connect(path: str, lane: commands.Lane) -> socket.socket:
+def dial(path: str) -> socket.socket:
+    """A connection on which nothing was said yet."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(30)
     connection.connect(path)
+    return connection
+
+
+def connect(path: str, lane: commands.Lane) -> socket.socket:
+    connection = dial(path)
     connection.sendall(pack(msgspec.msgpack.encode(commands.Hello(lane, "portal"))))
     commands.decode_reply(read_answer(connection.recv), type(None))
     return connection

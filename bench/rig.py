@@ -65,7 +65,9 @@ def _prepare(access: dict, state: Path) -> Rig:  # type: ignore[type-arg]
         mode: Authorisation = "token",
         via: Connection | None = None,
     ) -> Receipt:
-        material = read_material(secret, key_type, encoding="raw" if key_type is KeyType.AES_256 else None)
+        material = read_material(
+            secret, key_type, encoding="raw" if key_type in {KeyType.AES_256, KeyType.HMAC} else None
+        )
         terms = Terms(salt=new_salt(), key_type=key_type, usages=list(usages), authorisation=mode)
         return import_key(via or connection, material, f"bench-{name}-{mode}", terms, int(time.time())).receipt
 
@@ -76,6 +78,7 @@ def _prepare(access: dict, state: Path) -> Rig:  # type: ignore[type-arg]
             "p256": add("p256", _pem(ec.generate_private_key(ec.SECP256R1())), KeyType.EC_P256, *signs),
             "ed25519": add("ed25519", _pem(Ed25519PrivateKey.generate()), KeyType.ED25519, *signs),
             "rsa2048": add("rsa2048", _pem(rsa.generate_private_key(65537, 2048)), KeyType.RSA, *signs),
+            "hmac": add("hmac", os.urandom(32), KeyType.HMAC, Usage.HASH),
             "aes": add("aes", os.urandom(32), KeyType.AES_256, Usage.ENCRYPT, Usage.DECRYPT),
         }
         add("p256", _pem(ec.generate_private_key(ec.SECP256R1())), KeyType.EC_P256, *signs, via=theirs)

@@ -1,6 +1,6 @@
 """The yardstick SoftHSM2, called in-process through python-pkcs11. Run by the benchmarks' own Python: prints a rate.
 
-`softhsm.py SECONDS (p256 | ed25519 | rsa2048)`: signatures a second.
+`softhsm.py SECONDS (p256 | ed25519 | rsa2048 | aes | hmac)`: operations a second, the last two on 1 KiB.
 """
 
 import os
@@ -15,7 +15,7 @@ import pkcs11  # only in the benchmarks' own environment
 from pkcs11.util.ec import encode_named_curve_parameters
 
 LIBRARY = "/usr/lib/softhsm/libsofthsm2.so"
-MESSAGE = b"x" * 256
+MESSAGE, KIB = b"x" * 256, b"x" * 1024
 
 
 def main() -> None:
@@ -38,10 +38,17 @@ def main() -> None:
         subprocess.run(initialise, check=True, stdout=subprocess.DEVNULL)
         token = pkcs11.lib(LIBRARY).get_token(token_label="bench")  # noqa: S106
         with token.open(user_pin="1234", rw=True) as session:
-            print(_rate(_signer(session, kind), seconds))
+            print(_rate(_operation(session, kind), seconds))
 
 
-def _signer(session: pkcs11.Session, kind: str) -> Callable[[], object]:
+def _operation(session: pkcs11.Session, kind: str) -> Callable[[], object]:
+    if kind == "aes":
+        return _encryption(session)
+    if kind == "hmac":
+        able = pkcs11.MechanismFlag.SIGN
+        making = pkcs11.Mechanism.GENERIC_SECRET_KEY_GEN
+        secret = session.generate_key(pkcs11.KeyType.GENERIC_SECRET, 256, mechanism=making, capabilities=able)
+        return lambda: secret.sign(KIB, mechanism=pkcs11.Mechanism.SHA256_HMAC)
     if kind == "rsa2048":
         _, private = session.generate_keypair(pkcs11.KeyType.RSA, 2048)
         pss = (pkcs11.Mechanism.SHA256, pkcs11.MGF.SHA256, 32)
@@ -51,6 +58,17 @@ def _signer(session: pkcs11.Session, kind: str) -> Callable[[], object]:
         return lambda: private.sign(MESSAGE, mechanism=pkcs11.Mechanism.EDDSA)
     private, digest = _pair(session, pkcs11.KeyType.EC, encode_named_curve_parameters("secp256r1")), os.urandom(32)
     return lambda: private.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
+
+
+def _encryption(session: pkcs11.Session) -> Callable[[], object]:
+    key = session.generate_key(pkcs11.KeyType.AES, 256)
+
+    def encrypt() -> object:
+        nonce = os.urandom(12)
+        parameter = pkcs11.GCMParams(nonce=nonce, aad=b"", tag_bits=128)
+        return nonce + key.encrypt(KIB, mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=parameter)
+
+    return encrypt
 
 
 def _pair(session: pkcs11.Session, key_type: pkcs11.KeyType, curve: bytes) -> pkcs11.PrivateKey:
