@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from strongroom.protocol import action_table
 from strongroom.protocol import admin_actions as aa
@@ -94,6 +94,7 @@ def test_an_ed25519_security_key_counts_too() -> None:
         (lambda: CAROL.approve(action(), flags=0x1D), "security-key-refused"),
         (lambda: CAROL.approve(action(), flags=0x45), "security-key-refused"),
         (lambda: CAROL.approve(action(), flags=0x85, more=b"\xa0"), "security-key-refused"),
+        (lambda: CAROL.approve(action(), more=b"\xa0"), "security-key-refused"),
         (lambda: changed(CAROL.approve(action()), authenticator_data=b64u(bytes(36))), "malformed"),
         (lambda: changed(CAROL.approve(action()), client_data=b64u(b"{}")), "malformed"),
         (lambda: changed(CAROL.approve(action()), key="../" + "x" * 40), "statement-malformed"),
@@ -159,6 +160,13 @@ def test_domain_and_security_officers_have_no_security_keys(officer_class: Any) 
         aa.check_thresholds([*OFFICERS[:2], *officers, key], THRESHOLDS, development=True)
 
 
+def compressed(key: SoftwareKey) -> str:
+    """The same public key with its point in the other encoding, which would give the key a second fingerprint."""
+    header = "3039301306072a8648ce3d020106082a8648ce3d030107032200"
+    point = load_der_public_key(key.public).public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return b64u(bytes.fromhex(header) + point)
+
+
 def spki(key: Any) -> str:
     return b64u(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
@@ -170,6 +178,7 @@ def spki(key: Any) -> str:
         {"id": b64u(bytes(1024))},
         {"public_key": ""},
         {"public_key": b64u(CAROL.public + b"\0")},
+        {"public_key": compressed(CAROL)},
         {"public_key": spki(ec.generate_private_key(ec.SECP384R1()))},
         {"public_key": spki(rsa.generate_private_key(65537, 2048))},
         {"rp_id": ""},
@@ -218,7 +227,12 @@ def test_a_registration_that_could_not_approve_later_is_refused() -> None:
     for data in ({"flags": 0x41}, {"flags": 0x44}, {"flags": 0x4D}, {"rp_id": "evil.test"}):
         with refused("security-key-refused"):
             register(attested(CAROL, **data))
-    for raw in (attested(SoftwareKey("other")), CAROL.authenticator_data(flags=0x05), bytes(10)):
+    for raw in (
+        attested(SoftwareKey("other")),
+        attested(CAROL, flags=0x05),
+        CAROL.authenticator_data(flags=0x05),
+        bytes(10),
+    ):
         with refused("malformed", "security-key-refused"):
             register(raw)
     with refused("security-key-refused"):
