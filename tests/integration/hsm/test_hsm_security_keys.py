@@ -6,12 +6,13 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from strongroom.client.approvals import check_actions
 from strongroom.protocol.action_table import ChangeOfficers, OfficerClass
 from strongroom.protocol.admin_actions import count_approvals
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import from_b64u, read_json
-from strongroom.protocol.log import Entry
+from strongroom.protocol.log import WORLD_LOG, Entry
 from strongroom.protocol.statements import Roster
 from tests.support.refusals import refused
 from tests.support.sealed import SealedDevice
@@ -108,3 +109,14 @@ def test_domain_and_security_officers_get_no_security_key(device: SealedDevice, 
     wanted = SoftwareKey("d").enrolment(officer_class)
     with refused("quorum-rule-refused"):
         device.open(device.of("domain")[0], ChangeOfficers(enrol=[wanted], thresholds=RULES))
+
+
+def test_whoever_verifies_the_log_sees_a_counter_that_went_back(device: SealedDevice, key: SoftwareKey) -> None:
+    for _ in range(2):
+        action = opened(device)
+        device.execute(action, [key.approve(action), device.of("partition")[2].approve(action)])
+    log = device.verified_log(WORLD_LOG)["admin"]
+    used = [one for one in check_actions(log, [device.factory.root]) if one.action.action == "partition.define"]
+    assert {"partition2", "partition3"} == {one.name for one in used[-1].approvers}
+    with refused("security-key-counter"):
+        check_actions(reversed(log), [device.factory.root])
