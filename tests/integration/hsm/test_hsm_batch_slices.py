@@ -73,8 +73,8 @@ def test_a_key_destroyed_meanwhile_serves_no_further_item(
     customer: Customer, key: Imported, begin: Callable[..., Future[OperationReply]]
 ) -> None:
     batch = begin(key.id, "sign", b"", items=[Item(b"m")] * RSA_ITEMS)
-    customer.order(key.id)
     assert not batch.done()
+    customer.order(key.id)
     check_cut_off(batch.result(), "key-not-active")
     assert customer.hsm.verified_log(customer.partition)["w0"][-1].details["items"] == RSA_ITEMS
 
@@ -83,8 +83,8 @@ def test_a_right_that_is_withdrawn_meanwhile_ends_a_batch(
     customer: Customer, key: Imported, begin: Callable[..., Future[OperationReply]]
 ) -> None:
     batch = begin(key.id, "sign", b"", items=[Item(b"m")] * RSA_ITEMS)
-    customer.allow(customer.device_entry(["import", "sign"]), customer.client_entry(["hash"]))
     assert not batch.done()
+    customer.allow(customer.device_entry(["import", "sign"]), customer.client_entry(["hash"]))
     check_cut_off(batch.result(), "access-denied")
     customer.allow(customer.device_entry(["import", "sign"]), customer.client_entry(["sign", "hash"]))
 
