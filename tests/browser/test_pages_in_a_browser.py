@@ -12,7 +12,9 @@ from tests.support.reader import Reader
 pytestmark = pytest.mark.browser
 
 CUSTOMER = ["/", "/keys/", "/partitions/", "/clients/", "/devices/", "/log/"]
-OFFICER = [f"/officer/{name}" for name in ("", "tenants/", "devices/", "requests/", "actions/", "log/")]
+OFFICER = [
+    f"/officer/{name}" for name in ("", "tenants/", "devices/", "requests/", "actions/", "security-keys/", "log/")
+]
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 
