@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.protocol import jws
+from strongroom.protocol import commands, jws
 from strongroom.protocol.action_table import (
     Body,
     ChangeOfficers,
@@ -174,7 +174,9 @@ def test_a_destruction_whose_time_has_come_is_learnt_from_the_device(
     assert (shown["status"], shown["destroy_at"]) == ("destroyed", None)
 
 
-def test_a_retired_provider_key_is_not_published_any_more(officers: dict[str, Officer], device: SealedDevice) -> None:
+def test_a_retired_provider_key_is_not_published_any_more(
+    officers: dict[str, Officer], device: SealedDevice, acme_customer: Customer, globex_customer: Customer
+) -> None:
     from strongroom.protocol.action_table import RotateProviderKey
 
     key = carried_out(officers, device, "security", RotateProviderKey(suite="HPKE-XWING"))["result"]
@@ -189,6 +191,8 @@ def test_a_retired_provider_key_is_not_published_any_more(officers: dict[str, Of
     carried_out(officers, device, "security", RetireProviderKey(key=key))
     assert not in_trust()
     carried_out(officers, device, "security", RotateProviderKey(suite="HPKE-XWING"))
+    for customer in (acme_customer, globex_customer):
+        customer.published = device.line().call(commands.PublishKeys(), commands.PublishKeysReply)
 
 
 def _endorsement() -> Any:
@@ -197,12 +201,16 @@ def _endorsement() -> Any:
     return Endorsement
 
 
-def test_a_sealed_device_answers_once_it_is_unsealed_again(officers: dict[str, Officer], device: SealedDevice) -> None:
+def test_a_sealed_device_answers_once_it_is_unsealed_again(
+    officers: dict[str, Officer], device: SealedDevice, acme_customer: Customer, globex_customer: Customer
+) -> None:
     done = carried_out(officers, device, "security", SealDevice())
     assert done["result"] == "sealed"
     assert device.status().state == "sealed"
     device.unseal()
     assert device.status().state == "operational"
+    for customer in (acme_customer, globex_customer):  # their connections ended with the workers
+        customer.operations = device.line("operations")
 
 
 def test_a_change_of_officers_ends_open_actions_and_the_logins_of_retired_cards(
