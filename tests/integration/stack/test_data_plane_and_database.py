@@ -59,7 +59,7 @@ def served(stack: Stack) -> list[int]:
     established = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "01"}
     web = stack.run.processes["web"].pid
     children = [one for one in Path("/proc").iterdir() if one.name.isdigit() and parent(one) == web]
-    workers = [one for one in children if b"spawn_main" in (one / "cmdline").read_bytes()]
+    workers = [one for one in children if b"resource_tracker" not in (one / "cmdline").read_bytes()]
     return [len(established & {os.readlink(fd) for fd in (one / "fd").iterdir()}) for one in workers]
 
 
