@@ -95,9 +95,14 @@ def terms_rows(terms: Terms) -> list[tuple[str, Any]]:
     rows = [("Begins", moment(terms.not_before)), ("Expires", moment(terms.not_after))]
     if terms.revocation is not None:
         rows.append(("Revocation", revocation.in_words(terms.revocation)))
-    asked = certificate_status.asked_of(terms.certificate_status, terms.certificates)
+    # The certificates themselves come with the material, after these are shown: then only what was stated is known.
+    stated = terms.certificate_status
+    asked = certificate_status.asked_of(stated, terms.certificates) if terms.certificates else None
     if asked is not None:
         rows.append(("Certificate", f"its status is asked by {asked.method} at {asked.url}"))
+    elif not terms.certificates and stated is not None and stated.method != "none":
+        where = f" at {stated.url}" if stated.url else ""
+        rows.append(("Certificate", f"its status is asked by {stated.method}{where}"))
     return [(name, value) for name, value in rows if value]
 
 

@@ -82,7 +82,8 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         token_file = self.revoke_token_file or (str(own / "token") if own and not self.revoke_token else "")
         pin = self.revoke_pin or (str(own / "cert.pem") if own else "")
         if not self.revoke_at:
-            if token_file or self.revoke_token or pin or self.revoke_answer_key:
+            other_interval = self.revoke_every != revocation.EVERY
+            if token_file or self.revoke_token or pin or self.revoke_answer_key or other_interval:
                 raise Refused("terms-refused", "who may revoke the key is asked at no address: --revoke-at is missing")
             return None
         if own and self.revoke_answer_key:

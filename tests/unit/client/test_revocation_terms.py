@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from strongroom.cli.receipts import terms_rows
 from strongroom.client import revocation
 from strongroom.client.envelopes import complete_terms
 from strongroom.client.manifest import KeySettings, read_items
@@ -87,10 +88,16 @@ def test_a_public_key_can_be_pinned_and_answers_signed() -> None:
         revocation.make(AT, token="t", pin=pem[0], answer_key=pem[0])
 
 
+def test_what_is_stated_of_a_certificate_is_shown_before_its_certificate_is_read(material: Material) -> None:
+    settings = KeySettings(usage=[Usage.SIGN], status_by="crl", status_at="http://crl.example/", status_every="60s")
+    assert ("Certificate", "its status is asked by crl at http://crl.example/") in terms_rows(settings.terms(material))
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {"revoke_at": ""},
+        {"revoke_at": "", "revoke_dir": "", "revoke_every": "5s"},
         {"revoke_at": "http://revocation.acme.example/"},
         {"revoke_at": "https://other.example/"},
         {"revoke_dir": "", "revoke_token": "t"},
