@@ -12,7 +12,7 @@ from cryptography import x509
 from rich.text import Text
 
 from strongroom.cli import prompts
-from strongroom.cli.output import aside, moment, next_step, pairs, plain, warn_of_mode
+from strongroom.cli.output import Json, aside, moment, next_step, pairs, plain, show, warn_of_mode
 from strongroom.client.files import read_file, write_private
 from strongroom.officer import ceremony, rehearsal
 from strongroom.officer.cards import CardFace, new_card, open_card, read_card, receive, write_card
@@ -74,11 +74,14 @@ def hold(
 
 @app.command("transcript")
 def show_transcript(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], manufacturer_roots: Roots = None
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    manufacturer_roots: Roots = None,
+    as_json: Json = False,
 ) -> None:
     """Verify a transcript against the manufacturer's roots, and print it."""
     roots = _roots(manufacturer_roots)
-    _print(ceremony.check_transcript(file.read_text().strip(), roots, prompts.now())[0], [])
+    found = ceremony.check_transcript(file.read_text().strip(), roots, prompts.now())[0]
+    show(as_json, found, pairs(_rows(found, [])))
 
 
 def _hold(room: _Room) -> None:
@@ -120,7 +123,7 @@ def _hold(room: _Room) -> None:
             break
     # 6. What was made: for everyone present to keep.
     _step(6, "Transcript")
-    _print(transcript, room.faces())
+    aside.print(pairs(_rows(transcript, room.faces())), soft_wrap=True)
     if room.rehearsing:
         aside.print("This was a rehearsal: device, cards and transcript are gone now.")
         return
@@ -190,7 +193,7 @@ def _step(number: int, title: str) -> None:
     aside.print(Text(f"\n{number}. {title}", style="bold"))
 
 
-def _print(transcript: CeremonyTranscript, faces: list[CardFace]) -> None:
+def _rows(transcript: CeremonyTranscript, faces: list[CardFace]) -> list[tuple[str, object]]:
     names = {one.fingerprint: one.name for one in faces}
     rows: list[tuple[str, object]] = [
         ("Device", transcript.device),
@@ -202,5 +205,4 @@ def _print(transcript: CeremonyTranscript, faces: list[CardFace]) -> None:
     order: Callable[[tuple[str, str]], tuple[str, str]] = lambda one: (one[1], names.get(one[0], one[0]))  # noqa: E731
     for card, officer_class in sorted(transcript.officers.items(), key=order):
         rows.append((f"{officer_class} card", f"{card} {names.get(card, '')}".strip()))
-    rows += ceremony.losses(transcript)
-    aside.print(pairs(rows), soft_wrap=True)
+    return rows + ceremony.losses(transcript)

@@ -52,8 +52,8 @@ def test_officers_bring_their_cards_and_take_them_home(tmp_path: Path) -> None:
     # At home, with the device far away.
     transcript = tmp_path / "papers" / "transcript.jws"
     shown = strongroom("ceremony", "transcript", str(transcript), *trust)
-    assert read_card(cards[2]).face.fingerprint in shown.stderr
-    assert "2 of 2 security" in shown.stderr
+    assert read_card(cards[2]).face.fingerprint in shown.stdout
+    assert "2 of 2 security" in shown.stdout
     head, payload, signature = transcript.read_text().split(".")
     transcript.write_text(f"{head}.{payload}.{signature[:-4]}AAAA")
     altered = strongroom("ceremony", "transcript", str(transcript), *trust)

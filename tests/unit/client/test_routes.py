@@ -100,7 +100,7 @@ OTHER = generate("HPKE-XWING").public()
         (Route("channel"), without("vendor_keys"), "suite-unsupported"),
         (Route("engine"), engine_key(status="retired"), "validation-failed"),
         (Route("engine"), engine_key(not_after=int(time.time()) - 10), "validation-failed"),
-        (Route("engine"), engine_key(not_before=int(time.time()) + 1000), "validation-failed"),
+        (Route("engine"), engine_key(not_before=int(time.time()) + 100_000), "validation-failed"),
         (Route("engine"), engine_key(public_key=OTHER.text), "validation-failed"),
         (Route("engine"), engine_key(public_key=OTHER.text, key_id=OTHER.key_id("pk_")), "validation-failed"),
         (Route("engine", "RSA-AES-KWP"), engine_key(suite="HPKE-XWING"), "suite-unsupported"),
