@@ -4,6 +4,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from csp.constants import NONCE
+
 from portal import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -141,6 +143,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "portal.pages.headers.browser_headers",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -148,7 +152,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -175,6 +178,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 # Static files are served from where the applications have them: there is no collecting step.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- Who may come in ------------------------------------------------------------------------------------------------
 
@@ -239,19 +243,27 @@ SECURE_PROXY_SSL_HEADER = (
 SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEVELOPMENT
 SECURE_CONTENT_TYPE_NOSNIFF = True
-# Pages have no script at all, and no style but the one sheet; the API's description page loosens this for itself.
+# A script runs only where its element carries the answer's own nonce (`nonce="{{ request.csp_nonce }}"`); modules that
+# it imports inherit that. Styles are files of our own. The API's description page loosens this for itself.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
+        "script-src": [NONCE],
         "style-src": ["'self'"],
         "img-src": ["'self'"],
+        "connect-src": ["'self'"],
         "form-action": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
+        "upgrade-insecure-requests": not DEVELOPMENT,
     }
 }
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# In a `__Host-` cookie a browser takes nothing that another host, or a page without TLS, has set.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (
+    ("sessionid", "csrftoken") if DEVELOPMENT else ("__Host-sessionid", "__Host-csrftoken")
+)
 SESSION_COOKIE_SECURE = not DEVELOPMENT
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

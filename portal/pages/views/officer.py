@@ -10,7 +10,7 @@ from portal.audit import selectors as audit
 from portal.pages import selectors
 from portal.pages.access import Reader, officer_page
 from portal.pages.rendering import before, page
-from portal.pages.views.security_keys import approving, with_script
+from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
 from portal.quorum import unsealing
 from portal.quorum.models import ActionState, Decision
@@ -67,7 +67,6 @@ def actions(request: HttpRequest, reader: Reader) -> HttpResponse:
     return page(request, "officer/actions.html", reader=reader, actions=quorum.actions()[:200])
 
 
-@with_script
 @officer_page
 def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
     found = quorum.get_action(action_id)

@@ -1,8 +1,7 @@
-"""Pages on which a partition officer's security key is used: the only ones of the portal with a script of its own."""
+"""Pages on which a partition officer's security key is used."""
 
 from typing import Any
 
-from csp.decorators import csp_update
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -17,8 +16,6 @@ from portal.quorum import services
 from portal.quorum.models import AdminAction, OfficerProfile
 from strongroom.protocol.encoding import b64u, canonical_json
 from strongroom.protocol.errors import Refused
-
-with_script = csp_update({"script-src": ["'self'"]})
 
 
 class RegistrationForm(forms.Form):
@@ -40,7 +37,6 @@ class AssertionForm(forms.Form):
     otp = forms.CharField(label="A fresh one-time code", max_length=16, widget=CodeInput(CODE))
 
 
-@with_script
 @officer_page
 def security_keys(request: HttpRequest, reader: Reader) -> HttpResponse:
     """Those that are enrolled; and of a new one, what domain officers are to enrol."""
