@@ -1,6 +1,7 @@
 """Settings of the provider portal. What differs between installations comes from the environment (README)."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -176,6 +177,9 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+# What the page of imports encrypts with, as npm installed it (bin/environment); without it the page says so.
+BROWSER_MODULES = Path(os.environ.get("STRONGROOM_BROWSER_MODULES") or Path(sys.prefix) / "npm" / "node_modules")
+STATICFILES_DIRS = [("npm", BROWSER_MODULES)] if BROWSER_MODULES.is_dir() else []
 # Static files are served from where the applications have them: there is no collecting step.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
@@ -217,6 +221,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
+    # What pages' own scripts call is described as it is for everyone else: with a token.
+    "AUTHENTICATION_WHITELIST": ["tenants.authentication.BearerToken"],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "portal.api.description.complete"],
     "ENUM_NAME_OVERRIDES": {

@@ -4,16 +4,13 @@ The endorsement is the device's own word and the manufacturer checks it: the pro
 """
 
 import logging
-import ssl
 
 import httpx
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 from strongroom.protocol.errors import Refused
+from tee import manufacturer
 from tee.models import PublishedStatus, VendorKey
-
-TIMEOUT = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +23,9 @@ def list_vendor_keys() -> None:
     if not settings.MANUFACTURER_URL:
         return
     in_force = VendorKey.objects.using("provider").filter(status=PublishedStatus.IN_FORCE)
-    with httpx.Client(base_url=settings.MANUFACTURER_URL, verify=_pinned(), timeout=TIMEOUT) as manufacturer:
+    with manufacturer.connect() as service:
         for key in in_force:
-            try:
-                answer = manufacturer.post("/v1/vendor-keys", json={"endorsement": key.endorsement})
-            except httpx.RequestError as error:
-                raise Refused("unavailable", f"the manufacturer does not answer: {type(error).__name__}") from None
+            answer = manufacturer.post(service, "/v1/vendor-keys", {"endorsement": key.endorsement})
             if not answer.is_success:
                 raise Refused("unavailable", f"the manufacturer answers {answer.status_code} for {key.key_id}")
             if answer.status_code == httpx.codes.CREATED:
@@ -44,14 +38,3 @@ def try_to_list_vendor_keys() -> None:
         list_vendor_keys()
     except Refused as refused:
         logger.warning("Vendor keys are not listed: %s", refused.detail)
-
-
-def _pinned() -> ssl.SSLContext:
-    """TLS that trusts the manufacturer's one certificate alone."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        context.load_verify_locations(cafile=settings.MANUFACTURER_TLS_FILE)
-    except OSError as error:
-        raise ImproperlyConfigured(f"STRONGROOM_MANUFACTURER_TLS_FILE: {error.strerror or error}") from None
-    return context

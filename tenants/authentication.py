@@ -1,4 +1,4 @@
-"""From a bearer token to whoever it speaks for."""
+"""From a bearer token, or a person's session in a browser, to whoever it speaks for."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ from django.utils import timezone
 from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
 from knox.models import AuthToken
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
 
 from strongroom.protocol.errors import Refused
 from tenants.models import Membership, Tenant, User
@@ -14,10 +16,13 @@ from tenants.quotas import Quota, quota_of_member
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes a request. `tenant` and `role` are None for a provider's officer; `client_id` is empty for people."""
+    """Who makes a request. `tenant` and `role` are None for a provider's officer; `client_id` is empty for people.
+
+    `token` is None for a person at a page.
+    """
 
     user: User
-    token: AuthToken
+    token: AuthToken | None
     tenant: Tenant | None
     role: str | None
     quota: Quota | None = None
@@ -46,10 +51,27 @@ class BearerToken(TokenAuthentication):
             raise Refused("unauthenticated")
         if known.expiry is not None and known.expiry <= timezone.now():
             raise Refused("token-expired")
-        # 2. Its user is of a tenant that may use the service, or of none (officers).
-        membership: Membership | None = getattr(known.user, "membership", None)
-        if membership is None:
-            return known.user, Caller(known.user, known, None, None)
-        if membership.tenant.status != Tenant.Status.ACTIVE:
-            raise Refused("unauthenticated")
-        return known.user, Caller(known.user, known, membership.tenant, membership.role, quota_of_member(membership))
+        return known.user, _caller(known.user, known)
+
+
+class PersonAtAPage(SessionAuthentication):
+    """Someone who is logged in to the pages with a one-time code. Every request that changes anything shows the page's
+    CSRF token, as a form does."""
+
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        """None where nobody is logged in so. Raises `Refused("unauthenticated")`, and DRF's `PermissionDenied`."""
+        user = getattr(request._request, "user", None)
+        if not isinstance(user, User) or not user.is_active or not user.is_verified():  # type: ignore[attr-defined]  # OTPMiddleware's
+            return None
+        self.enforce_csrf(request)
+        return user, _caller(user, None)
+
+
+def _caller(user: User, token: AuthToken | None) -> Caller:
+    """Raises `Refused("unauthenticated")` for a user whose tenant may not use the service."""
+    membership: Membership | None = getattr(user, "membership", None)
+    if membership is None:
+        return Caller(user, token, None, None)
+    if membership.tenant.status != Tenant.Status.ACTIVE:
+        raise Refused("unauthenticated")
+    return Caller(user, token, membership.tenant, membership.role, quota_of_member(membership))

@@ -42,7 +42,9 @@ def open_session(*, username: str, password: str, otp: str) -> tuple[AuthToken, 
 
 
 def close_session(*, caller: Caller) -> None:
-    """End the token that the caller used."""
+    """End the token that the caller used. Raises `Refused("unauthenticated")` for one who has none."""
+    if caller.token is None:
+        raise Refused("unauthenticated")
     with _transaction(caller.tenant):
         caller.token.delete()
         if caller.user.kind == User.Kind.PERSON:

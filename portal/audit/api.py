@@ -12,7 +12,7 @@ from portal.audit import selectors, services
 from portal.audit.models import LogEntry
 from strongroom.protocol.commands import MakeCheckpoint, MakeCheckpointReply
 from tee.drivers import secure_module
-from tenants.api.base import ApiView
+from tenants.api.base import PageView
 from tenants.permissions import READERS
 from tenants.selectors import defined_partition
 
@@ -54,7 +54,7 @@ def signed_checkpoint(partition: str, nonce: str) -> str:
     return checkpoint
 
 
-class Log(ApiView):
+class Log(PageView):
     allowed = {"GET": READERS}
 
     @extend_schema(parameters=[LogQuery], responses=LogOut)
@@ -75,7 +75,7 @@ class Log(ApiView):
         )
 
 
-class Checkpoint(ApiView):
+class Checkpoint(PageView):
     allowed = {"POST": READERS}
 
     @extend_schema(request=CheckpointIn, responses=CheckpointOut)

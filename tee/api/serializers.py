@@ -73,6 +73,10 @@ class ValidationIn(serializers.Serializer):
     key_id = serializers.RegexField(r"^[!-~]{1,64}\Z")
 
 
+class ManufacturersValidationIn(ValidationIn):
+    mode = serializers.ChoiceField(["production", "development"], help_text="Of the device's certificate.")
+
+
 class ValidationOut(serializers.Serializer):
     statement = serializers.CharField()
 

@@ -7,6 +7,7 @@ from tee.api import views
 urlpatterns = [
     path("trust", views.Trust.as_view()),
     path("validation", views.Validation.as_view()),
+    path("validation/manufacturer", views.ManufacturersValidation.as_view()),
     path("partitions/<str:partition_id>/attestation", views.Attestation.as_view()),
     path("partitions/<str:partition_id>/access", views.Access.as_view()),
     path("partitions/<str:partition_id>/keep", views.Keep.as_view()),

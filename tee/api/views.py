@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import Envelope
 from strongroom.protocol.statements import Receipt as ReceiptStatement
-from tee import imports, partitions, public_keys, revocation, selectors, services, validation
+from tee import imports, manufacturer, partitions, public_keys, revocation, selectors, services, validation
 from tee.api.serializers import (
     AccessIn,
     AccessOut,
@@ -21,6 +21,7 @@ from tee.api.serializers import (
     ImportIn,
     ImportOut,
     KeyOut,
+    ManufacturersValidationIn,
     NonceIn,
     OrderIn,
     OrderOut,
@@ -39,7 +40,7 @@ from tee.api.serializers import (
     VersionOut,
 )
 from tee.models import Import as ImportRow
-from tenants.api.base import ApiView
+from tenants.api.base import ApiView, PageView
 from tenants.api.serializers import PartitionOut
 from tenants.permissions import ADMINS, CLIENT, READERS
 
@@ -72,7 +73,20 @@ class Validation(Public):
         return Response({"statement": validation.validate_provider_key(**self.read(ValidationIn))})
 
 
-class Attestation(ApiView):
+class ManufacturersValidation(PageView):
+    allowed = {"POST": READERS}
+
+    @extend_schema(request=ManufacturersValidationIn, responses=ValidationOut)
+    def post(self, request: Request) -> Response:
+        """The manufacturer's signed word on a vendor key.
+
+        The portal passes question and answer on, for a browser that cannot reach the manufacturer itself. The
+        statement holds your nonce: check it against the manufacturer's root.
+        """
+        return Response({"statement": manufacturer.validate_vendor_key(**self.read(ManufacturersValidationIn))})
+
+
+class Attestation(PageView):
     allowed = {"POST": READERS}
 
     @extend_schema(request=NonceIn, responses=AttestationOut)
@@ -85,7 +99,7 @@ class Attestation(ApiView):
         return Response({"attestation": token})
 
 
-class Access(ApiView):
+class Access(PageView):
     allowed = {"GET": READERS, "PUT": READERS}
 
     @extend_schema(responses=AccessOut)
@@ -138,7 +152,7 @@ class SingleUseKeys(ApiView):
         return Response({"endorsement": endorsement}, status=201)
 
 
-class Imports(ApiView):
+class Imports(PageView):
     allowed = {"POST": CLIENT | ADMINS}
 
     @extend_schema(
@@ -171,7 +185,7 @@ class Imports(ApiView):
         return Response(_import_out(row), status=201 if new else 200)
 
 
-class Import(ApiView):
+class Import(PageView):
     allowed = {"GET": READERS}
 
     @extend_schema(responses=ImportOut)

@@ -15,7 +15,7 @@ from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 from tenants import idempotency
 from tenants.api.media import JsonParser, OnlyJson
-from tenants.authentication import Caller
+from tenants.authentication import BearerToken, Caller, PersonAtAPage
 from tenants.models import Tenant
 from tenants.quotas import Quota
 
@@ -131,6 +131,12 @@ def _valid(kind: type[serializers.Serializer], data: Any) -> dict[str, Any]:
     serializer = kind(data=data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+class PageView(ApiView):
+    """A view that the script of a page calls too, for the person who is logged in there."""
+
+    authentication_classes = [BearerToken, PersonAtAPage]
 
 
 class CredentialField(serializers.JSONField):

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants import selectors, services
-from tenants.api.base import ApiView
+from tenants.api.base import ApiView, PageView
 from tenants.api.serializers import (
     ClientOut,
     DeviceOut,
@@ -23,7 +23,7 @@ from tenants.api.serializers import (
 from tenants.permissions import ADMINS, READERS
 
 
-class Devices(ApiView):
+class Devices(PageView):
     allowed = {"GET": READERS, "POST": ADMINS}
 
     @extend_schema(responses=DeviceOut(many=True))

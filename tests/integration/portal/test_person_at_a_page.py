@@ -1,0 +1,82 @@
+"""The REST interface as the script of a page calls it: for the person who is logged in there, with the page's token."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from strongroom.protocol import jws
+from strongroom.protocol.statements import Attestation
+from tests.support.pages import Visitor, give_login, visitor
+from tests.support.portal import PASSWORD, Organisation
+from tests.support.sealed import Customer
+
+NONCE = "a-nonce-of-alices-page"
+
+
+def call(who: Visitor, path: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
+    """GET, or POST with the CSRF token of a page of the visitor's, or with `token`."""
+    if body is None:
+        return who.client.get(f"/api/v1/{path}")
+    if token is None:
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', who.get("/").content.decode())
+        token = found.group(1) if found else ""
+    return who.client.post(
+        f"/api/v1/{path}", json.dumps(body), content_type="application/json", headers={"X-CSRFToken": token}
+    )
+
+
+@pytest.fixture(scope="module")
+def alice(acme: Organisation) -> Visitor:
+    return visitor(acme.owner)
+
+
+def test_alices_page_asks_for_an_attestation_and_the_access_list(alice: Visitor, acme_customer: Customer) -> None:
+    answer = call(alice, f"partitions/{acme_customer.partition}/attestation", {"nonce": NONCE})
+    assert answer.status_code == 200, answer.content
+    said = jws.read_unverified(answer.json()["attestation"], Attestation)
+    assert said.nonce == NONCE
+    listed = call(alice, f"partitions/{acme_customer.partition}/access").json()
+    assert said.partition is not None
+    assert said.partition.access_list_version == listed["version"]
+
+
+def test_without_the_pages_token_nothing_is_done(alice: Visitor, acme_customer: Customer) -> None:
+    for token in ("", "0" * 64):
+        answer = call(alice, f"partitions/{acme_customer.partition}/attestation", {"nonce": NONCE}, token)
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_a_session_counts_where_pages_call_and_nowhere_else(alice: Visitor) -> None:
+    assert call(alice, "devices").status_code == 200
+    for path in ("whoami", "clients", "keys"):
+        assert call(alice, path).json()["code"] == "unauthenticated"
+
+
+def test_a_password_without_a_one_time_code_is_no_session(acme: Organisation) -> None:
+    half = Visitor()
+    device = give_login(acme.auditor)
+    device.delete()
+    assert half.log_in(acme.auditor.username, "", PASSWORD).status_code == 302
+    assert call(half, "devices").json()["code"] == "unauthenticated"
+
+
+def test_an_operator_at_a_page_enrols_no_device(acme: Organisation) -> None:
+    bob = visitor(acme.operator)
+    credential = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
+    answer = call(bob, "devices", {"name": "browser", "credential": credential})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_charlies_page_gets_nothing_of_acmes(globex: Organisation, acme_customer: Customer) -> None:
+    charlie = visitor(globex.owner)
+    answer = call(charlie, f"partitions/{acme_customer.partition}/attestation", {"nonce": NONCE})
+    assert answer.json()["code"] == "not-found"
+
+
+def test_a_portal_that_knows_no_manufacturer_says_so(acme: Organisation) -> None:
+    question = {"nonce": NONCE, "key_id": "vk_nothing", "mode": "development"}
+    answer = acme.as_owner().post("validation/manufacturer", json=question)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "command" in answer.json()["detail"]
