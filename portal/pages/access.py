@@ -64,6 +64,12 @@ def any_page(view: Page) -> Page:
     return _verified(view)
 
 
+def must_change(reader: Reader) -> None:
+    """Raises `Refused("forbidden")` for someone who is no admin."""
+    if not reader.may_change:
+        raise Refused("forbidden")
+
+
 def reader_of(user: User) -> Reader | None:
     """The reader that a user is; None for one who is neither of an active tenant nor an officer."""
     membership = membership_of(user)

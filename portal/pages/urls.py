@@ -1,24 +1,24 @@
 from django.urls import path
 
-from portal.pages.views import customer, officer, security_keys, session
+from portal.pages.views import clients, devices, keys, log, officer, overview, partitions, security_keys, session
 
 app_name = "pages"
 urlpatterns = [
     path("login/", session.Login.as_view(), name="login"),
     path("logout/", session.Logout.as_view(), name="logout"),
     path("authenticator/", session.enrol, name="enrol"),
-    path("", customer.overview, name="overview"),
-    path("keys/", customer.keys, name="keys"),
-    path("keys/<str:reference>/", customer.key, name="key"),
-    path("partitions/", customer.partitions, name="partitions"),
-    path("partitions/<str:reference>/", customer.partition, name="partition"),
-    path("clients/", customer.clients, name="clients"),
-    path("clients/<str:client_id>/", customer.client, name="client"),
-    path("clients/<str:client_id>/remove", customer.client_remove, name="client-remove"),
-    path("clients/<str:client_id>/tokens/<str:token_key>/revoke", customer.token_revoke, name="token-revoke"),
-    path("devices/", customer.devices, name="devices"),
-    path("devices/<str:fingerprint>/remove", customer.device_remove, name="device-remove"),
-    path("log/", customer.log, name="log"),
+    path("", overview.overview, name="overview"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/<str:reference>/", keys.key, name="key"),
+    path("partitions/", partitions.partitions, name="partitions"),
+    path("partitions/<str:reference>/", partitions.partition, name="partition"),
+    path("clients/", clients.clients, name="clients"),
+    path("clients/<str:client_id>/", clients.client, name="client"),
+    path("clients/<str:client_id>/remove", clients.client_remove, name="client-remove"),
+    path("clients/<str:client_id>/tokens/<str:token_key>/revoke", clients.token_revoke, name="token-revoke"),
+    path("devices/", devices.devices, name="devices"),
+    path("devices/<str:fingerprint>/remove", devices.device_remove, name="device-remove"),
+    path("log/", log.log, name="log"),
     path("officer/", officer.overview, name="officer-overview"),
     path("officer/tenants/", officer.tenants, name="officer-tenants"),
     path("officer/devices/", officer.devices, name="officer-devices"),

@@ -27,7 +27,10 @@ _TONES = {
 
 @register.filter
 def when(moment: datetime | int | None) -> SafeString | str:
-    """A moment (or unix seconds, as signed statements have them) to the second, in UTC."""
+    """A moment (or unix seconds, as signed statements have them) to the second, in UTC.
+
+    portal.js then shows it in the reader's own zone.
+    """
     if moment is None:
         return "—"
     if isinstance(moment, int):

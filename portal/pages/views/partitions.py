@@ -1,0 +1,36 @@
+"""Partitions and who may do what in them."""
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.pages import selectors
+from portal.pages.access import Reader, customer_page
+from portal.pages.rendering import page
+from strongroom.protocol.errors import Refused
+from tenants import selectors as tenants
+from tenants.models import Tenant
+
+
+@customer_page
+def partitions(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
+    return page(request, "customer/partitions.html", reader=reader, partitions=tenants.partitions(tenant=tenant))
+
+
+@customer_page
+def partition(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) -> HttpResponse:
+    found = tenants.partition(tenant=tenant, reference=reference)
+    access, refused = None, None
+    if found.partition_id:
+        try:
+            access = selectors.access_of(found)
+        except Refused as error:
+            refused = error
+    devices = tenants.devices(tenant=tenant)
+    return page(
+        request,
+        "customer/partition.html",
+        reader=reader,
+        partition=found,
+        access=access,
+        refused=refused,
+        devices=devices,
+    )
