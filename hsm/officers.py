@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hsm import records as r
 from hsm import splitting
 from hsm.device import Device
-from hsm.dispatch import ANYONE, OPERATIONAL, PORTAL, handles
+from hsm.dispatch import ANYONE, INITIALISED, OPERATIONAL, PORTAL, handles
 from hsm.keytree import KeyTree, storage_root
 from strongroom.protocol import commands
 from strongroom.protocol.action_table import ChangeOfficers, OfficerEnrolment
@@ -24,10 +24,10 @@ def list_officers(device: Device, _command: commands.ListOfficers) -> commands.L
     )
 
 
-@handles(commands.ListUnsealParts, states=OPERATIONAL, callers=ANYONE)
+@handles(commands.ListUnsealParts, states=INITIALISED, callers=ANYONE)
 def list_unseal_parts(device: Device, _command: commands.ListUnsealParts) -> commands.ListUnsealPartsReply:
-    """The parts of the last change of officers. Those of the ceremony are in its own answer."""
-    kept = device.records.need("world/unseal-parts", r.UnsealParts)
+    """The parts of the last change of officers, to a sealed device's officers too; the ceremony's are in its answer."""
+    kept = device.records.need("device/unseal-parts", r.UnsealParts)
     return commands.ListUnsealPartsReply(device.world, kept.parts, kept.transcript)
 
 
@@ -90,7 +90,7 @@ def change_officers(device: Device, changes: r.Changes, body: ChangeOfficers) ->
         shared, parts = share_unseal_secret(device, device.world_key(), device.world, after)
         changes.put("device/unsealing", r.replaced(shared, request=kept.request, reply=kept.reply))
         transcript = device.sign(make_transcript(device, device.world, after))
-        changes.put("world/unseal-parts", r.UnsealParts(parts, transcript))
+        changes.put("device/unseal-parts", r.UnsealParts(parts, transcript))
         # An older sharing of the secret must not stay in the store's history.
         changes.erases = True
     return str(after.epoch)

@@ -104,8 +104,11 @@ class Destruction(msgspec.Struct, frozen=True):  # world/destructions/PARTITION
     due: int
 
 
-class UnsealParts(msgspec.Struct, frozen=True):  # world/unseal-parts
-    """The newest sharing of the unseal secret: each security card's part, sealed to the card, with its transcript."""
+class UnsealParts(msgspec.Struct, frozen=True):  # device/unseal-parts
+    """The newest sharing of the unseal secret: each security card's part, sealed to the card, with its transcript.
+
+    It can be read while the device is sealed: without it nobody could unseal what restarts after a change.
+    """
 
     parts: dict[str, bytes]
     transcript: str

@@ -38,7 +38,7 @@ ALLOWED: list[Declared] = [
     (c.ExecuteAction(action=b"", approvals=[]), OPERATIONAL, ("portal",)),
     (c.ListOfficers(), OPERATIONAL, ("portal",)),
     (c.WithdrawAction(withdrawal=""), OPERATIONAL, ("portal",)),
-    (c.ListUnsealParts(), OPERATIONAL, CALLERS),
+    (c.ListUnsealParts(), INITIALISED, CALLERS),
     (c.ShowPartition(partition="none"), OPERATIONAL, ("portal",)),
     (c.KeepPartitionOrder(partition="none", order=""), OPERATIONAL, ("portal",)),
     (c.ShowAccess(partition="none"), OPERATIONAL, ("portal",)),

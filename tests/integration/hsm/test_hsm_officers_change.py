@@ -56,6 +56,21 @@ def test_a_lost_card_is_replaced_and_only_the_new_sharing_unseals(device: Sealed
     assert device.give_part(new).state == "operational"
 
 
+def test_a_device_that_restarts_before_its_new_parts_were_fetched_still_gives_them_out(device: SealedDevice) -> None:
+    first, second, lost = device.of("security")
+    new = Card(lost.name, "security")
+    change(device, ChangeOfficers(enrol=[new.enrolment()], retire=[lost.fingerprint], thresholds=RULES))
+    device.kill()
+    device.start()
+    # What they had opens nothing any more: without the new ones every key would be lost.
+    with refused("unseal-part-refused"):
+        device.give_part(first)
+    device.restart_sealed()
+    take_parts(device, [first, second, new])
+    device.give_part(new)
+    assert device.give_part(second).state == "operational"
+
+
 def test_a_new_officer_counts_only_for_actions_opened_afterwards(device: SealedDevice) -> None:
     first, second, _ = device.of("security")
     before = device.open(first, RotateVendorKey())
