@@ -21,6 +21,7 @@ from hsm.shared import Generations, Sessions
 from hsm.standings import Standings
 from hsm.store import Store
 from strongroom.protocol import certificates, jws
+from strongroom.protocol.addresses import Reach
 from strongroom.protocol.certificates import Mode
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
@@ -83,9 +84,12 @@ class Device:
         return "" if self.identity is None else certificates.device_id(self.identity.public_key())
 
     @property
-    def private_endpoints(self) -> bool:
-        """Whether calls may go to addresses that are not public: on a development device, or as it was started."""
-        return self.endpoints_may_be_private or self.mode == "development"
+    def reach(self) -> Reach:
+        """Which addresses customers' endpoints may have: also this machine's on a development device, also those of
+        private networks where it was started so."""
+        if self.endpoints_may_be_private:
+            return "private"
+        return "loopback" if self.mode == "development" else "public"
 
     def now(self) -> int:
         """Unix seconds, never fewer than before."""

@@ -10,7 +10,7 @@ from hsm.device import Device
 from hsm.dispatch import OPERATIONAL, PORTAL, handles
 from hsm.making import make_material
 from hsm.records import log_head_path
-from hsm.revocation_bounds import check_revocation_here
+from hsm.revocation_bounds import bounds_in_force, check_revocation_here
 from hsm.wrapping_keys import open_vendor_layer, strip_with_own_key
 from hsm.x509_chain import check_chain
 from strongroom.protocol import commands, jws
@@ -27,7 +27,7 @@ from strongroom.protocol.envelope import (
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import VersionConsent, check_owner
 from strongroom.protocol.statements import Receipt
-from strongroom.protocol.terms import MADE_SIZES, Terms, check_not_looser, read_terms
+from strongroom.protocol.terms import MADE_SIZES, Terms, check_not_looser, check_sealed_at, read_terms
 
 MAX_CONSENT = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -61,7 +61,7 @@ def import_key(device: Device, command: commands.ImportKey) -> commands.ImportKe
         envelope = strip_with_own_key(device, envelope, header)
     material, terms_bytes = open_vendor_layer(device, envelope, header)
     # 6. The terms are ones that this device enforces, and not looser than before unless the owner consents.
-    terms = _read_sealed_terms(device, terms_bytes)
+    terms = _read_sealed_terms(device, terms_bytes, header.created_at)
     consent = _check_succession(terms, before, header, partition, command.consent) if before else ""
     # 7. The key (which may be made now) is what the terms say and works, and its certificates are its own.
     material = _material(header, terms, material, before)
@@ -154,14 +154,20 @@ def _material(header: ImportHeader, terms: Terms, imported: bytes, before: _Befo
     return before.stored.material
 
 
-def _read_sealed_terms(device: Device, terms: bytes) -> Terms:
-    """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms."""
+def _read_sealed_terms(device: Device, terms: bytes, sealed_at: int) -> Terms:
+    """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms.
+
+    What it says is true whatever is wrong: the device's own bounds, which a client cannot know beforehand.
+    """
     try:
         read = read_terms(terms)
         check_revocation_here(device, read)
+        check_sealed_at(read, sealed_at)
         return read
     except Refused as error:
-        raise Refused(error.code) from None
+        shortest, longest = bounds_in_force(device)
+        detail = f"whatever it was: a revocation interval has {shortest} to {longest} seconds on this device"
+        raise Refused(error.code, detail) from None
 
 
 @dataclass(frozen=True)

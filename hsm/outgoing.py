@@ -13,8 +13,8 @@ from http.client import HTTPException, HTTPResponse
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from strongroom.protocol.addresses import Reach, may_be_called
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.revocation import is_public
 
 CALL_SECONDS = 5.0
 _PIECE = 65_536
@@ -37,8 +37,8 @@ class Channel(NamedTuple):
     check: Callable[[bytes], None]
 
 
-def fetch(call: Call, channel: Channel, *, private: bool) -> bytes:
-    """The body of a 200 answer. `private`: addresses that are not public are allowed too.
+def fetch(call: Call, channel: Channel, *, reach: Reach) -> bytes:
+    """The body of a 200 answer. `reach`: which addresses may be called.
 
     Raises `Refused("unavailable" | "certificate-invalid" | "too-large")`, within about `CALL_SECONDS`.
     """
@@ -48,7 +48,7 @@ def fetch(call: Call, channel: Channel, *, private: bool) -> bytes:
     secure = parts.scheme == "https"
     try:
         # 1. The name is resolved once, and every address that it has is one that may be called.
-        addresses = _resolve(name, parts.port or (443 if secure else 80), private=private)
+        addresses = _resolve(name, parts.port or (443 if secure else 80), reach=reach)
         # 2. A connection to one of exactly these addresses.
         with (
             _connect(addresses, deadline) as plain,
@@ -69,14 +69,14 @@ def fetch(call: Call, channel: Channel, *, private: bool) -> bytes:
         raise Refused("unavailable", "not an HTTP answer") from None
 
 
-def _resolve(name: str, port: int, *, private: bool) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+def _resolve(name: str, port: int, *, reach: Reach) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         raise Refused("unavailable", "its name cannot be resolved") from None
     for _, _, _, _, address in found:
-        if not private and not is_public(str(address[0])):
-            raise Refused("unavailable", "its name leads to a private address")
+        if not may_be_called(str(address[0]), reach):
+            raise Refused("unavailable", "its name leads to an address that is not called")
     return [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]
 
 

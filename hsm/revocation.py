@@ -114,7 +114,7 @@ class RevocatorProcess:
                 keys=device.records.keys,
                 generations=device.generations,
                 standings=device.standings,
-                around=Surroundings(device.device_id, device.clock, device.private_endpoints),
+                around=Surroundings(device.device_id, device.clock, device.reach),
             )
         except BaseException:  # noqa: BLE001
             log_fault("the revocator")

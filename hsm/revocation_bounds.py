@@ -25,8 +25,7 @@ def check_revocation_here(device: Device, terms: Terms) -> None:
     """Raise `Refused("terms-refused")` where this device would not ask as these terms say."""
     if terms.revocation is not None:
         check_bounds(terms.revocation, *bounds_in_force(device))
-        if not device.private_endpoints:
-            check_address_literal(terms.revocation.url)
+        check_address_literal(terms.revocation.url, device.reach)
     age = terms.certificate_status.every if terms.certificate_status is not None else 0
     if age and not bounds_in_force(device)[0] <= age <= bounds_in_force(device)[1]:
         raise Refused("terms-refused", "the age of a certificate's status is not within the device's bounds")

@@ -15,6 +15,7 @@ from hsm.clock import NANO, Clock, age_ns
 from hsm.outgoing import Call, Channel, fetch
 from strongroom.protocol import certificate_status as cs
 from strongroom.protocol import revocation as rv
+from strongroom.protocol.addresses import Reach
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.terms import Terms
 
@@ -59,7 +60,7 @@ class Surroundings(NamedTuple):
 
     device: str
     clock: Clock
-    private: bool
+    reach: Reach
 
 
 def sources_of(terms: Terms, partition: str, around: Surroundings) -> list[Source]:
@@ -93,7 +94,7 @@ class Endpoint:
         request = rv.CheckRequest(nonce=b64u(os.urandom(32)), device=self._around.device, checks=checks)
         headers = [("Authorization", f"Bearer {self._terms.token}"), ("Content-Type", "application/json")]
         call = Call("POST", self._terms.url, headers, rv.encode_request(request), rv.MAX_BODY)
-        body = fetch(call, self._pinned(), private=self._around.private)
+        body = fetch(call, self._pinned(), reach=self._around.reach)
         answers = rv.check_answer(body, request, rv.answer_key(self._terms))
         evidence = digest(body)
         said = {(one.key, one.receipt): one for one in answers}
@@ -152,7 +153,7 @@ class CertificateIssuer:
     def _fetch(self, call: Call) -> bytes:
         context = _tls()
         _verify_nothing(context)  # the content is signed
-        return fetch(call, Channel(context, lambda _certificate: None), private=self._around.private)
+        return fetch(call, Channel(context, lambda _certificate: None), reach=self._around.reach)
 
 
 def _tls() -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from pathlib import Path
 from csp.constants import NONCE
 
 from portal import environment
+from strongroom.protocol.addresses import Reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -21,8 +22,10 @@ VALIDATION_KEY_FILE = os.environ.get("STRONGROOM_VALIDATION_KEY_FILE", "")
 WEB_PROCESSES = int(os.environ.get("STRONGROOM_WEB_PROCESSES", "4"))
 """How many share a limit while the cache, where they count together, is away."""
 ENGINE_KEY_FILE = os.environ.get("STRONGROOM_ENGINE_KEY_FILE", "")
-# Callbacks: whether addresses of this network may be called, and the pauses between attempts (Standard Webhooks').
-CALLBACK_PRIVATE = DEVELOPMENT or os.environ.get("STRONGROOM_CALLBACK_PRIVATE") == "1"
+# Callbacks: which addresses may be called, and the pauses between attempts (Standard Webhooks').
+CALLBACK_REACH: Reach = "loopback" if DEVELOPMENT else "public"
+if os.environ.get("STRONGROOM_CALLBACK_PRIVATE") == "1":
+    CALLBACK_REACH = "private"
 CALLBACK_RETRY_SECONDS = environment.seconds(
     "STRONGROOM_CALLBACK_RETRIES", "5,300,1800,7200,18000,36000,50400,72000,86400"
 )

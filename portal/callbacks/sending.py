@@ -1,4 +1,4 @@
-"""One POST to an address that a customer chose: to public addresses only, without redirects, in bounded time and space.
+"""One POST to an address that a customer chose: within reach, without redirects, in bounded time and space.
 
 The name is resolved once, every address that it has is checked, and the connection goes to one of those that were
 checked: what the name means a moment later changes nothing.
@@ -9,64 +9,52 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from strongroom.protocol.addresses import Reach, may_be_called
 from strongroom.protocol.errors import Refused
 
 DEADLINE_SECONDS = 10.0
 MAX_URL = 1000
-_EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
-"""NAT64, 6to4 and Teredo: the IPv4 address inside could be a private one."""
 
 
 class Undeliverable(Exception):
     """Nothing was answered; the text says why, for the customer."""
 
 
-def check_url(url: str, *, allow_private: bool) -> SplitResult:
+def check_url(url: str, *, reach: Reach) -> SplitResult:
     """The parts of an address that may be called. Raises `Refused("callback-refused")`.
 
-    `allow_private`: http and addresses of this network too, which is for development.
+    Plain http only where calls may go further than the open internet.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise Refused("callback-refused", "not an address") from None
-    if parts.scheme not in (("https", "http") if allow_private else ("https",)):
+    if parts.scheme not in (("https",) if reach == "public" else ("https", "http")):
         raise Refused("callback-refused", "an address begins with https://")
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise Refused("callback-refused", f"an address has at most {MAX_URL} printable ASCII characters")
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment or port == 0:
         raise Refused("callback-refused", "an address is scheme, host, port, path and query, and nothing else")
     try:
-        literal = ip_address(parts.hostname)
+        allowed = may_be_called(parts.hostname, reach)
     except ValueError:
         return parts
-    if not allow_private and not is_public(literal):
-        raise Refused("callback-refused", "the address is in a private, loopback or link-local range")
+    if not allowed:
+        raise Refused("callback-refused", "the address is in a private, link-local or other range that is not called")
     return parts
 
 
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one of the internet's, in whatever way it is written."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if any(address in network for network in _EMBEDDING):
-            return False
-    return address.is_global and not address.is_multicast
-
-
-def post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool) -> int:
+def post(url: str, body: bytes, headers: dict[str, str], *, reach: Reach) -> int:
     """Send, and the status code of the answer, of which nothing else is read. Raises `Undeliverable`."""
     try:
-        parts = check_url(url, allow_private=allow_private)
+        parts = check_url(url, reach=reach)
     except Refused as refused:
         raise Undeliverable(refused.detail) from None
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    address = _resolve(host, port, allow_private)
+    address = _resolve(host, port, reach)
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = _Tls(address, host, port)
     else:
@@ -87,15 +75,15 @@ def post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool)
         connection.close()
 
 
-def _resolve(host: str, port: int, allow_private: bool) -> tuple[str, int]:
+def _resolve(host: str, port: int, reach: Reach) -> tuple[str, int]:
     """One of the host's addresses, when it may have all that it has. Raises `Undeliverable`."""
     try:
         found = [entry[4] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
         raise Undeliverable("the name cannot be resolved") from None
     addresses = [str(one[0]) for one in found]
-    if not allow_private and not all(is_public(ip_address(one.partition("%")[0])) for one in addresses):
-        raise Undeliverable("the name leads to a private, loopback or link-local address")
+    if not all(may_be_called(one, reach) for one in addresses):
+        raise Undeliverable("the name leads to a private, link-local or other address that is not called")
     return addresses[0], port
 
 

@@ -35,7 +35,7 @@ def create_callback(*, tenant: Tenant, url: str, every: bool, actor: str) -> tup
 
     Raises `Refused`: `callback-refused` for an address that may not be called, `conflict` for one too many.
     """
-    sending.check_url(url, allow_private=settings.CALLBACK_PRIVATE)
+    sending.check_url(url, reach=settings.CALLBACK_REACH)
     if not at_rest.is_configured():
         raise Refused("unavailable", "this provider has no key to keep a callback's secret under")
     callback_id, secret = make_id("cb_"), signing.new_secret()
@@ -173,7 +173,7 @@ def _attempt(delivery: Delivery) -> None:
     delivery.status_code, delivery.error = None, ""
     try:
         url = delivery.callback.url
-        delivery.status_code = sending.post(url, body, headers, allow_private=settings.CALLBACK_PRIVATE)
+        delivery.status_code = sending.post(url, body, headers, reach=settings.CALLBACK_REACH)
     except sending.Undeliverable as error:
         delivery.error = str(error)
     waits = settings.CALLBACK_RETRY_SECONDS

@@ -15,7 +15,7 @@ from strongroom.protocol.envelope import Envelope, Wrapping, wrap
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import PUBLIC_USAGES
 from strongroom.protocol.owner_orders import VersionConsent
-from strongroom.protocol.terms import Terms, check_terms, terms_digest
+from strongroom.protocol.terms import Terms, check_sealed_at, check_terms, terms_digest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSIONED = re.compile(r".*\.v\d+")
@@ -62,6 +62,7 @@ def complete_terms(terms: Terms, material: Material, now: int) -> Terms:
         size=material.size,
     )
     check_terms(complete)
+    check_sealed_at(complete, now)
     return complete
 
 

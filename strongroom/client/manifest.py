@@ -79,8 +79,13 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def revocation_terms(self) -> Revocation | None:
         """Who may revoke the key. Raises `Refused`: `terms-refused`, `configuration` for a missing file."""
         own = Path(self.revoke_dir) if self.revoke_dir else None
-        token_file = self.revoke_token_file or (str(own / "token") if own and not self.revoke_token else "")
-        pin = self.revoke_pin or (str(own / "cert.pem") if own else "")
+        if own and (self.revoke_token or self.revoke_token_file or self.revoke_pin):
+            advice = "leave them out, or the folder, and put the key on the list by `strongroom revocation add`"
+            raise Refused("terms-refused", f"--revoke-dir is a token and a pin already: {advice}")
+        if self.revoke_token and self.revoke_token_file:
+            raise Refused("terms-refused", "--revoke-token and --revoke-token-file are the same: give one of them")
+        token_file = str(own / "token") if own else self.revoke_token_file
+        pin = str(own / "cert.pem") if own else self.revoke_pin
         if not self.revoke_at:
             other_interval = self.revoke_every != revocation.EVERY
             if token_file or self.revoke_token or pin or self.revoke_answer_key or other_interval:

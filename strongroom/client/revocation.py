@@ -25,7 +25,7 @@ def read_duration(text: str) -> int:
     """`45s`, `5m`, `12h` or `7d` as seconds. Raises `Refused("malformed")`."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise Refused("malformed", f"{text!r} is not a duration: a number with s, m, h or d")
+        raise Refused("malformed", f"{text!r} is not a duration: a whole number, from 1 on, with s, m, h or d")
     return int(found[1]) * _SECONDS[found[2]]
 
 

@@ -6,7 +6,6 @@ and their contradictions, the request, and what makes an answer valid.
 
 import re
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.protocol import jws
+from strongroom.protocol.addresses import Reach, may_be_called
 from strongroom.protocol.encoding import b64u, canonical_json, digest, from_b64u, read_json
 from strongroom.protocol.errors import Refused
 
@@ -30,7 +30,6 @@ SHORTEST, LONGEST = 5, 7 * 24 * 3600
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,1024}={0,2}", re.ASCII)  # RFC 6750 §2.1
 _URL = re.compile(r"https://[!-~]{1,2000}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_NAT64 = bytes.fromhex("0064ff9b0000000000000000")  # RFC 6052
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 
 
@@ -125,31 +124,15 @@ def host(url: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet: not private, loopback, link-local, multicast or reserved.
-
-    An IPv6 address that stands for an IPv4 one (mapped, 6to4, Teredo, NAT64) is judged by that one too.
-    """
-    found = ip_address(address)
-    if found.version == 6:
-        if found.scope_id is not None:
-            return False
-        if found.ipv4_mapped is not None or found.packed[:12] == _NAT64:
-            return is_public(str(ip_address(found.packed[12:])))
-        if any(one is not None and not is_public(str(one)) for one in (found.sixtofour, *(found.teredo or ()))):
-            return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
-
-
-def check_address_literal(url: str) -> None:
-    """Raise `Refused("terms-refused")` where the host is written as an address that is not public."""
+def check_address_literal(url: str, reach: Reach) -> None:
+    """Raise `Refused("terms-refused")` where the host is written as an address beyond `reach`."""
     name = host(url)[0]
     try:
-        public = is_public(name)
+        allowed = may_be_called(name, reach)
     except ValueError:
         return  # a name: its addresses are checked at each call
-    if not public:
-        raise Refused("terms-refused", "the revocation address is in a private range")
+    if not allowed:
+        raise Refused("terms-refused", "the revocation address is in a range that is not called")
 
 
 def pinned_certificates(revocation: Revocation) -> list[x509.Certificate]:

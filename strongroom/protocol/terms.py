@@ -100,10 +100,20 @@ def check_terms(terms: Terms) -> None:
 def _check_who_may_revoke(terms: Terms) -> None:
     if terms.revocation is not None:
         revocation.check_revocation(terms.revocation)
-        begins, ends = terms.not_before, terms.not_after
-        if begins is not None and ends is not None and terms.revocation.every > ends - begins:
-            raise Refused("terms-refused", "the revocation interval is longer than the validity")
+        if terms.not_before is not None:
+            check_sealed_at(terms, terms.not_before)
     certificate_status.asked_of(terms.certificate_status, terms.certificates)
+
+
+def check_sealed_at(terms: Terms, moment: int) -> None:
+    """Raise `Refused("terms-refused")` where one answer would outlast the whole validity of a key sealed at `moment`.
+
+    Asked when a key is sealed and imported: terms that are in force do not come to contradict themselves with time.
+    """
+    if terms.revocation is None or terms.not_after is None:
+        return
+    if terms.revocation.every > terms.not_after - max(moment, terms.not_before or 0):
+        raise Refused("terms-refused", "the revocation interval is longer than the validity")
 
 
 def is_watched(terms: Terms) -> bool:

@@ -244,7 +244,7 @@ def test_a_production_device_calls_no_private_address(
     with refused("terms-refused"):
         import_key(customer, AES, revocation=endpoint.terms(every=4))
     key = import_key(customer, AES, revocation=endpoint.terms(every=5))
-    until(lambda: "private address" in status(customer, key).why)
+    until(lambda: "not called" in status(customer, key).why)
     assert (used(customer, key), endpoint.requests) == ("key-suspended", [])
     # As the device's own configuration allows it.
     device.options = ["--private-endpoints"]

@@ -199,7 +199,7 @@ def test_whoever_answers_drop_by_drop_is_hung_up_on(acme: Organisation, monkeypa
         thread.start()
         begun = time.monotonic()
         with pytest.raises(sending.Undeliverable):
-            sending.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, allow_private=True)
+            sending.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, reach="loopback")
         assert time.monotonic() - begun < 5
         stop.set()
         thread.join(10)
@@ -232,9 +232,15 @@ def test_an_address_that_may_not_be_called_is_refused(
 ) -> None:
     from django.conf import settings
 
-    monkeypatch.setattr(settings, "CALLBACK_PRIVATE", False)
+    monkeypatch.setattr(settings, "CALLBACK_REACH", "public")
     response = acme.as_owner().post("callbacks", json={"url": url})
     assert (response.status_code, code_of(response)) == (400, "callback-refused")
+
+
+def test_in_development_this_machine_is_called_and_no_network_beside_it(acme: Organisation) -> None:
+    for host in ("169.254.169.254", "[fe80::1]", "10.1.2.3", "0.0.0.0"):  # noqa: S104
+        response = acme.as_owner().post("callbacks", json={"url": f"http://{host}/"})
+        assert (response.status_code, code_of(response)) == (400, "callback-refused")
 
 
 def test_a_name_that_leads_to_a_private_address_is_not_called(listener: Listener) -> None:
@@ -242,8 +248,8 @@ def test_a_name_that_leads_to_a_private_address_is_not_called(listener: Listener
     from portal.callbacks import sending
 
     port = listener.server.server_address[1]
-    with pytest.raises(sending.Undeliverable, match="private"):
-        sending.post(f"https://localhost:{port}/", b"{}", {}, allow_private=False)
+    with pytest.raises(sending.Undeliverable, match="not called"):
+        sending.post(f"https://localhost:{port}/", b"{}", {}, reach="public")
     assert listener.messages == []
 
 

@@ -1,5 +1,6 @@
 """What the owner says about revocation becomes terms; what could never work is refused before anything is sealed."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from strongroom.protocol.mechanisms import Usage
 from tests.support.refusals import refused
 
 AT = "https://revocation.acme.example:8443/v1"
-NOW = int(datetime.now(UTC).timestamp())
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,12 @@ def test_what_is_stated_of_a_certificate_is_shown_before_its_certificate_is_read
         {"revoke_at": "http://revocation.acme.example/"},
         {"revoke_at": "https://other.example/"},
         {"revoke_dir": "", "revoke_token": "t"},
+        {"revoke_token": "t"},
+        {"revoke_token_file": "token"},
+        {"revoke_pin": "cert.pem"},
+        {"revoke_dir": "", "revoke_token": "t", "revoke_token_file": "token", "revoke_pin": "cert.pem"},
+        {"expires": "30s"},
+        {"expires": "31d", "revoke_every": "32d"},
         {"revoke_token": "with space"},
         {"revoke_answer_key": "some.pem"},
         {"expires": "2000-01-01"},
@@ -114,9 +120,10 @@ def test_what_is_stated_of_a_certificate_is_shown_before_its_certificate_is_read
 )
 def test_terms_that_contradict_themselves_are_refused(folder: Path, material: Material, given: dict[str, str]) -> None:
     sound = {"usage": [Usage.SIGN], "revoke_at": AT, "revoke_dir": str(folder)}
-    complete_terms(KeySettings(**sound).terms(material), material, NOW)
+    now = int(time.time())
+    complete_terms(KeySettings(**sound).terms(material), material, now)
     with refused("terms-refused"):
-        complete_terms(KeySettings(**sound | given).terms(material), material, NOW)
+        complete_terms(KeySettings(**sound | given).terms(material), material, now)
 
 
 @pytest.mark.parametrize("text", ["60", "0s", "1.5h", "-5m", "5 m", "1w", "s", "", "١s"])

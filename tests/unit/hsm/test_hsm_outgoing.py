@@ -42,16 +42,26 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[str, int]
 def test_the_name_is_resolved_once_and_what_was_checked_is_called(names: Callable[..., Any]) -> None:
     connected = names(["192.0.43.8"], ["127.0.0.1"])  # what the name is changed to meanwhile
     with pytest.raises(Refused, match="no connection"):
-        fetch(CALL, outgoing.Channel(None, lambda _: None), private=False)  # type: ignore[arg-type]
+        fetch(CALL, outgoing.Channel(None, lambda _: None), reach="public")  # type: ignore[arg-type]
     assert connected == [("192.0.43.8", 8080)]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "::ffff:10.0.0.1", "224.0.0.1"])
 def test_one_private_address_among_others_refuses_the_call(names: Callable[..., Any], address: str) -> None:
     connected = names(["192.0.43.8", address])
-    with pytest.raises(Refused, match="private"):
-        fetch(CALL, outgoing.Channel(None, lambda _: None), private=False)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="not called"):
+        fetch(CALL, outgoing.Channel(None, lambda _: None), reach="public")  # type: ignore[arg-type]
     assert connected == []
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "169.254.169.254", "fe80::1%eth0", "0.0.0.0"])  # noqa: S104
+def test_a_development_device_calls_this_machine_and_nothing_beside_it(names: Callable[..., Any], address: str) -> None:
+    connected = names(["127.0.0.1"], ["127.0.0.1", address])
+    with pytest.raises(Refused, match="no connection"):
+        fetch(CALL, outgoing.Channel(None, lambda _: None), reach="loopback")  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="not called"):
+        fetch(CALL, outgoing.Channel(None, lambda _: None), reach="loopback")  # type: ignore[arg-type]
+    assert connected == [("127.0.0.1", 8080)]
 
 
 def test_a_name_that_leads_nowhere_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,4 +70,4 @@ def test_a_name_that_leads_nowhere_is_an_answer_too(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(outgoing.socket, "getaddrinfo", fail)
     with pytest.raises(Refused, match="resolved"):
-        fetch(CALL, outgoing.Channel(None, lambda _: None), private=False)  # type: ignore[arg-type]
+        fetch(CALL, outgoing.Channel(None, lambda _: None), reach="public")  # type: ignore[arg-type]
