@@ -3,6 +3,7 @@
     {"url", "tls_url", "tls_ca", "manufacturer_url", "validator_url", "hsm_socket", "database_url",
      "processes": {name: process id},
      "officers": [{"username", "password", "otp_seed", "class", "card_file", "pin"}],
+     "support": [{"username", "password", "otp_seed"}],
      "tenants": [{"slug", "token", "admin": {"username", "password", "otp_seed"}, "client_home"}]}
 
 It is there exactly while the stack is ready. `url` is the portal without TLS, on this machine alone; `tls_ca` is the
@@ -38,6 +39,7 @@ def write_access(state: State, run: Run) -> None:
             }
             for one in people.officers
         ],
+        "support": msgspec.to_builtins(people.support),
         "tenants": [
             {
                 "slug": slug,

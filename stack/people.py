@@ -25,16 +25,17 @@ class OfficerPerson(Person, frozen=True, kw_only=True):
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True):
-    """`admins`: each tenant's, by the tenant's slug."""
+    """`admins`: each tenant's, by the tenant's slug. `support` read the officers' pages."""
 
     officers: list[OfficerPerson]
     admins: dict[str, Person]
+    support: list[Person] = []
 
     def officers_of(self, officer_class: OfficerClass) -> list[OfficerPerson]:
         return [one for one in self.officers if one.officer_class == officer_class]
 
     def of(self, username: str) -> Person:
-        return next(one for one in [*self.officers, *self.admins.values()] if one.username == username)
+        return next(one for one in [*self.officers, *self.admins.values(), *self.support] if one.username == username)
 
 
 def make_people(state: State) -> People:
@@ -52,8 +53,9 @@ def make_people(state: State) -> People:
             for number in (1, 2, 3)
         ]
         admins = {slug: Person(username=f"alice@{slug}", password=_password(), otp_seed=_seed()) for slug in TENANTS}
+        support = [Person(username="support1", password=_password(), otp_seed=_seed())]
         state.folder("people")
-        people = People(officers=officers, admins=admins)
+        people = People(officers=officers, admins=admins, support=support)
         write_private(state.people_file, msgspec.json.format(msgspec.json.encode(people)))
     return read_people(state)
 

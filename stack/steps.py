@@ -49,7 +49,8 @@ def registration(state: State) -> None:
         {"slug": slug, "name": TENANTS[slug], "people": [msgspec.to_builtins(one) | {"role": "owner"}]}
         for slug, one in people.admins.items()
     ]
-    spec = msgspec.json.encode({"officers": officers, "tenants": tenants})
+    support = msgspec.to_builtins(people.support)
+    spec = msgspec.json.encode({"officers": officers, "support": support, "tenants": tenants})
     commands = ["register_device", "make_engine_keys", "seed_development"]
     version = hashlib.sha256(msgspec.json.encode([commands, spec])).hexdigest()
     if _is_stamped(state, "registration", version):

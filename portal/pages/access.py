@@ -1,4 +1,4 @@
-"""Who may see a page: everything beyond login needs a verified one-time code, and each page names its readers."""
+"""Who comes in: whoever has logged in with a one-time code, and whom `portal.pages.roles` names for the page."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 
-from portal.pages.rendering import problem
+from portal.pages.rendering import confirmation, problem
+from portal.pages.roles import PAGES, PROVIDER, SUPPORT, may
+from portal.pages.step_up import Unconfirmed
 from portal.quorum.models import OfficerProfile
-from portal.quorum.selectors import officer_of
+from portal.quorum.selectors import is_support, officer_of
 from strongroom.protocol.errors import Refused
 from tenants.models import Tenant, User
 from tenants.permissions import ADMINS
@@ -22,12 +24,19 @@ from tenants.selectors import membership_of
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads a page: a person of a tenant (`tenant` and `role`), or an officer of the provider (`officer`)."""
+    """Who reads a page, as what (`role`, one of `portal.pages.roles.ROLES`).
+
+    `tenant` is None for people of the provider; `officer` is None but for its officers.
+    """
 
     user: User
     tenant: Tenant | None
     role: str
     officer: OfficerProfile | None
+
+    @property
+    def is_of_provider(self) -> bool:
+        return self.role in PROVIDER
 
     @property
     def may_change(self) -> bool:
@@ -49,14 +58,14 @@ def customer_page(view: Page) -> Page:
 
 
 def officer_page(view: Page) -> Page:
-    """For officers of the provider: the view gets `reader`. To everyone else the page does not exist."""
+    """For people of the provider: the view gets `reader`. To everyone else the page does not exist."""
 
-    def for_officer(request: HttpRequest, reader: Reader, **parts: object) -> HttpResponse:
-        if reader.officer is None:
+    def for_provider(request: HttpRequest, reader: Reader, **parts: object) -> HttpResponse:
+        if not reader.is_of_provider:
             raise Http404
         return view(request, reader=reader, **parts)
 
-    return _verified(wraps(view)(for_officer))
+    return _verified(wraps(view)(for_provider))
 
 
 def any_page(view: Page) -> Page:
@@ -64,19 +73,16 @@ def any_page(view: Page) -> Page:
     return _verified(view)
 
 
-def must_change(reader: Reader) -> None:
-    """Raises `Refused("forbidden")` for someone who is no admin."""
-    if not reader.may_change:
-        raise Refused("forbidden")
-
-
 def reader_of(user: User) -> Reader | None:
-    """The reader that a user is; None for one who is neither of an active tenant nor an officer."""
+    """The reader that a user is; None for one who is neither of an active tenant nor of the provider."""
     membership = membership_of(user)
-    if membership is not None and membership.tenant.status == Tenant.Status.ACTIVE:
-        return Reader(user, membership.tenant, membership.role, None)
+    if membership is not None:
+        active = membership.tenant.status == Tenant.Status.ACTIVE
+        return Reader(user, membership.tenant, membership.role, None) if active else None
     officer = officer_of(user)
-    return Reader(user, None, "", officer) if membership is None and officer is not None else None
+    if officer is not None:
+        return Reader(user, None, officer.officer_class, officer)
+    return Reader(user, None, SUPPORT, None) if is_support(user) else None
 
 
 def _verified(view: Page) -> Page:
@@ -96,7 +102,10 @@ def _verified(view: Page) -> Page:
             raise Http404
         # 3. The page, or in its place what went wrong.
         try:
+            _admit(request, reader)
             return view(request, reader=reader, **parts)
+        except Unconfirmed as unconfirmed:
+            return confirmation(request, unconfirmed, reader=reader)
         except Refused as error:
             return problem(request, error, reader=reader)
         except DataError:
@@ -104,3 +113,15 @@ def _verified(view: Page) -> Page:
             return problem(request, Refused("not-found"), reader=reader)
 
     return verified
+
+
+def _admit(request: HttpRequest, reader: Reader) -> None:
+    """Raises `Http404` for the other side, and `Refused`: `method-not-allowed`, `forbidden`."""
+    name = request.resolver_match.url_name if request.resolver_match else None
+    rule, method = PAGES[name or ""], request.method or ""
+    if reader.role not in rule.sides:
+        raise Http404
+    if method not in rule.methods:
+        raise Refused("method-not-allowed")
+    if not may(reader.role, name or "", method):
+        raise Refused("forbidden")

@@ -60,6 +60,12 @@ class CodeForm(forms.Form):
     code = forms.CharField(label="One-time code", widget=CodeInput(CODE | {"autofocus": True}))
 
 
+class ConfirmationForm(forms.Form):
+    """The fresh code that an act asks for; its field is `portal.pages.step_up.FIELD`."""
+
+    fresh_code = forms.CharField(label="A fresh one-time code", widget=CodeInput(CODE | {"autofocus": True}))
+
+
 class ClientForm(forms.Form):
     name = forms.CharField(max_length=100)
 

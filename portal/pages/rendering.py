@@ -8,6 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from portal.pages.forms import ConfirmationForm
+from portal.pages.roles import changes_of, may
+from portal.pages.step_up import FIELD, Unconfirmed
 from portal.quorum.selectors import awaiting
 from strongroom.protocol.errors import Refused
 
@@ -28,20 +31,38 @@ OFFICER = [
     ("Devices and keys", "officer-devices"),
     ("Requests", "officer-requests"),
     ("Actions", "officer-actions"),
+    ("Security keys", "officer-security-keys"),
     ("Log", "officer-log"),
 ]
+NOT_SENT_AGAIN = ("csrfmiddlewaretoken", FIELD)
 
 
 def page(request: HttpRequest, template: str, *, reader: Reader, status: int = 200, **context: Any) -> HttpResponse:
-    """`templates/pages/TEMPLATE` with the reader's navigation."""
-    place = reader.tenant.name if reader.tenant else f"{reader.officer.officer_class} officer" if reader.officer else ""
-    context |= {"navigation": _navigation(request, reader), "place": place, "may_change": reader.may_change}
+    """`templates/pages/TEMPLATE` with the reader's navigation.
+
+    `changes` are the names of pages that the reader may send a form to.
+    """
+    context |= {
+        "navigation": _navigation(request, reader),
+        "place": reader.tenant.name if reader.tenant else f"{reader.role} officer" if reader.officer else reader.role,
+        "may_change": reader.may_change,
+        "changes": changes_of(reader.role),
+    }
     return render(request, f"pages/{template}", context, status=status)
 
 
 def problem(request: HttpRequest, error: Refused, *, reader: Reader) -> HttpResponse:
     """A refusal as a page, with the catalogue's own status and sentence."""
     return page(request, "problem.html", reader=reader, status=error.problem.status, error=error)
+
+
+def confirmation(request: HttpRequest, unconfirmed: Unconfirmed, *, reader: Reader) -> HttpResponse:
+    """The question for a fresh code, whose form sends again what was sent."""
+    sent = [(name, value) for name, values in request.POST.lists() for value in values if name not in NOT_SENT_AGAIN]
+    refused = unconfirmed.refused
+    status = refused.problem.status if refused else 200
+    form = ConfirmationForm()
+    return page(request, "confirm.html", reader=reader, status=status, sent=sent, asked=unconfirmed, form=form)
 
 
 def before(request: HttpRequest) -> int | None:
@@ -54,7 +75,9 @@ def _navigation(request: HttpRequest, reader: Reader) -> list[dict[str, Any]]:
     here = request.path
     entries = []
     badges = {"officer-actions": awaiting(reader.officer).count()} if reader.officer else {}
-    for label, name in OFFICER if reader.officer else CUSTOMER:
+    for label, name in OFFICER if reader.is_of_provider else CUSTOMER:
+        if not may(reader.role, name):
+            continue
         url = reverse(f"pages:{name}")
         overview = name.endswith("overview")
         current = here == url or (not overview and here.startswith(url))

@@ -27,6 +27,15 @@ class OfficerProfile(models.Model):
         return f"{self.user.get_username()} ({self.officer_class})"
 
 
+class SupportProfile(models.Model):
+    """Someone of the provider's who reads officers' pages and does nothing. No card belongs to it, and no class."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="support_profile")
+
+    def __str__(self) -> str:
+        return f"{self.user.get_username()} (support)"
+
+
 class ActionState(models.TextChoices):
     """`open` until the TEE has executed it, or it can never be: then one of the others."""
 

@@ -1,9 +1,9 @@
-"""Officers' logins. Who is an officer is what the device says; here a person is only linked to an enrolled card."""
+"""Logins of the provider's people. Who is an officer is what the device says; here a person is linked to a card."""
 
 from django.db import transaction
 
 from portal.quorum import selectors
-from portal.quorum.models import OfficerProfile
+from portal.quorum.models import OfficerProfile, SupportProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol.errors import Refused
 from tenants.errors import conflict
@@ -29,6 +29,8 @@ def link_officer(*, username: str, card: str, password: str, email: str = "") ->
         user = add_person(tenant=None, username=username, password=password, role=None)
     elif user.kind != User.Kind.PERSON or membership_of(user) is not None:
         raise Refused("conflict", "this is a login of a tenant's")
+    elif selectors.is_support(user):
+        raise Refused("conflict", "this is a login of support: whoever decides has one of its own")
     with conflict("the card is another officer's"), transaction.atomic(using=ALIAS):
         officer, _ = OfficerProfile.objects.using(ALIAS).update_or_create(
             user_id=user.pk,
@@ -36,3 +38,9 @@ def link_officer(*, username: str, card: str, password: str, email: str = "") ->
             | ({"email": email} if email else {}),
         )
     return officer, new
+
+
+def add_support(*, username: str, password: str) -> SupportProfile:
+    """A login that reads officers' pages and does nothing. Raises `Refused`: `conflict`, `malformed` (password)."""
+    user = add_person(tenant=None, username=username, password=password, role=None)
+    return SupportProfile.objects.using(ALIAS).create(user_id=user.pk)

@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile
+from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile, SupportProfile
 from strongroom.protocol.action_table import Body, action_name
 from strongroom.protocol.admin_actions import Officer, read_action
 from strongroom.protocol.commands import (
@@ -23,6 +23,11 @@ ALIAS = "provider"
 def officer_of(user: User) -> OfficerProfile | None:
     """The officer that `user` is, if any, and as long as the card is not retired."""
     return OfficerProfile.objects.using(ALIAS).select_related("user").filter(user_id=user.pk, active=True).first()
+
+
+def is_support(user: User) -> bool:
+    """Whether `user` reads officers' pages without being one."""
+    return SupportProfile.objects.using(ALIAS).filter(user_id=user.pk).exists()
 
 
 def names_of_cards(cards: list[str]) -> list[str]:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from portal.authenticators.codes import use_code
 from portal.quorum import selectors
-from portal.quorum.codes import use_code
 from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws

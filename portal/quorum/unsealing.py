@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from portal.authenticators.codes import use_code
 from portal.quorum import selectors
-from portal.quorum.codes import use_code
 from portal.quorum.models import OfficerProfile
 from strongroom.protocol.commands import (
     BeginUnseal,

@@ -114,12 +114,17 @@ def test_a_new_token_can_be_read_once(alice: Reader) -> None:
     alice.page.get_by_role("button", name="Make client").click()
     expect(alice.page.get_by_role("heading", level=1)).to_have_text("made-in-a-browser")
     alice.page.get_by_role("button", name="Make token").click()
+    alice.confirm()
     token = alice.page.get_by_label("Token", exact=True).input_value()
     assert len(token) > 40
     where = alice.page.url.removeprefix(alice.stack.url)
     alice.open(where)
     assert token not in alice.page.content()
     alice.page.get_by_role("button", name="Remove client").click()
+    expect(alice.page.get_by_role("heading", level=1)).to_have_text(
+        "Remove the API client made-in-a-browser and all its tokens?"
+    )
+    alice.confirm()
     expect(alice.page.get_by_role("status")).to_contain_text("removed")
     assert alice.complaints == []
 

@@ -8,7 +8,9 @@ from tests.support.portal import PASSWORD
 
 
 class Visitor:
-    """Someone with a browser. Follows no redirects; `path` is where a redirect leads."""
+    """Someone with a browser, who follows no redirects; once logged in, with an authenticator."""
+
+    authenticator: Any = None
 
     def __init__(self) -> None:
         from django.test import Client
@@ -23,8 +25,30 @@ class Visitor:
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(page or path).content.decode())
         return self.client.post(path, {"csrfmiddlewaretoken": token.group(1) if token else "", **fields})
 
+    def confirm(self, path: str, page: str = "", **fields: Any) -> Any:
+        """As `post`, with a fresh one-time code."""
+        return self.post(path, page=page, fresh_code=fresh_code(self.authenticator), **fields)
+
     def log_in(self, username: str, code: str, password: str = PASSWORD, **fields: str) -> Any:
         return self.post("/login/", username=username, password=password, otp_token=code, **fields)
+
+
+def as_role(tenant: Any, role: str) -> Visitor:
+    """Someone of this role, logged in: of `tenant`, or of the provider where the role is one of its own."""
+    from portal.pages.roles import CUSTOMER, SUPPORT
+    from portal.quorum.models import OfficerProfile, SupportProfile
+    from tenants.models import Membership, User
+
+    user, _ = User.objects.get_or_create(username=f"{role} of {tenant.slug if role in CUSTOMER else 'the provider'}")
+    if role in CUSTOMER:
+        Membership.objects.get_or_create(user=user, defaults={"tenant": tenant, "role": role})
+    elif role == SUPPORT:
+        SupportProfile.objects.using("provider").get_or_create(user_id=user.pk)
+    else:
+        OfficerProfile.objects.using("provider").get_or_create(
+            user_id=user.pk, defaults={"officer_class": role, "card_fingerprint": f"card of {role}"}
+        )
+    return visitor(user)
 
 
 def give_login(user: Any) -> Any:
@@ -39,6 +63,7 @@ def give_login(user: Any) -> Any:
 def visitor(user: Any) -> Visitor:
     """A person who has logged in."""
     who = Visitor()
-    response = who.log_in(user.username, fresh_code(give_login(user)))
+    who.authenticator = give_login(user)
+    response = who.log_in(user.username, fresh_code(who.authenticator))
     assert response.status_code == 302, response.content.decode()
     return who

@@ -22,6 +22,7 @@ class Reader:
     page: Page
     stack: Stack
     complaints: list[str] = field(default_factory=list)
+    username: str = ""
 
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
@@ -33,7 +34,13 @@ class Reader:
         response = self.page.goto(self.stack.url + path)
         return response.status if response else 0
 
+    def confirm(self) -> None:
+        """Answer a page's question for a fresh one-time code."""
+        self.page.get_by_label("A fresh one-time code").fill(self.stack.code(self.username))
+        self.page.get_by_label("A fresh one-time code").press("Enter")
+
     def log_in(self, username: str) -> None:
+        self.username = username
         person = self.stack.people.of(username)
         self.open("/login/")
         self.page.get_by_label("User name").fill(username)

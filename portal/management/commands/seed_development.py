@@ -1,6 +1,7 @@
 """`manage.py seed_development`: the people of a development installation, as a JSON document on standard input says.
 
 In: `{"officers": [{"username", "password", "otp_seed", "officer_class", "card_fingerprint", "email"}],
+"support": [{"username", "password", "otp_seed"}],
 "tenants": [{"slug", "name", "client", "people": [{"username", "password", "otp_seed", "role"}]}]}`; passwords and seeds
 (base32) are made where they are missing, and a tenant's API client only where `client` names one.
 Out: `{"people": [{"username", "password", "otp_seed", …}], "clients": [{"slug", "client_id", "token"}]}`, of those that
@@ -18,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from portal.authenticators.models import Authenticator
-from portal.quorum.models import OfficerProfile
+from portal.quorum.models import OfficerProfile, SupportProfile
 from strongroom.protocol.action_table import OfficerClass
 from tenants import selectors, services
 from tenants.models import Membership, Tenant, User
@@ -49,6 +50,7 @@ class TenantSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class Spec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     officers: list[OfficerSpec] = []
+    support: list[PersonSpec] = []
     tenants: list[TenantSpec] = []
 
 
@@ -80,6 +82,10 @@ class Command(BaseCommand):
                     "email": officer.email,
                 },
             )
+        for reader in spec.support:
+            self._person(reader, made)
+            user = User.objects.get(username=reader.username)
+            SupportProfile.objects.using("provider").get_or_create(user_id=user.pk)
         for one in spec.tenants:
             tenant, _ = Tenant.objects.get_or_create(slug=one.slug, defaults={"name": one.name})
             for member in one.people:

@@ -3,9 +3,8 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
-from portal.pages.access import Reader, customer_page, must_change
+from portal.pages.access import Reader, customer_page
 from portal.pages.rendering import page
 from tenants import selectors as tenants
 from tenants import services
@@ -17,10 +16,8 @@ def devices(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpRespons
     return page(request, "customer/devices.html", reader=reader, devices=tenants.devices(tenant=tenant))
 
 
-@require_POST
 @customer_page
 def device_remove(request: HttpRequest, reader: Reader, tenant: Tenant, fingerprint: str) -> HttpResponse:
-    must_change(reader)
     services.remove_device(tenant=tenant, fingerprint=fingerprint, actor=reader.user.username)
     messages.success(request, "The device is off this list. The access list is the owner's to change.")
     return redirect("pages:devices")

@@ -16,7 +16,7 @@ from tenants import selectors as tenants
 @any_page
 def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
     """The first page of everyone who is logged in."""
-    if reader.officer is not None:
+    if reader.is_of_provider:
         return redirect("pages:officer-overview")
     tenant = reader.tenant
     if tenant is None:

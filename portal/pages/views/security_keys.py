@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from portal.pages.access import Reader, officer_page
 from portal.pages.forms import CODE, CodeInput
@@ -54,7 +53,6 @@ def security_keys(request: HttpRequest, reader: Reader) -> HttpResponse:
     )
 
 
-@require_POST
 @officer_page
 def approve(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
     officer, given = _officer(reader), _read(AssertionForm(request.POST))

@@ -100,7 +100,7 @@ def test_a_partition_page_shows_the_access_list_in_force(
 
 def test_a_new_token_is_shown_once_and_works(alice: Visitor, acme: Organisation) -> None:
     path = f"/clients/{acme.client_id}/"
-    token = re.search(r'id="new-token" readonly value="([^"]+)"', text(alice.post(path, days=2)))
+    token = re.search(r'id="new-token" readonly value="([^"]+)"', text(alice.confirm(path, days=2)))
     assert token is not None
     assert Browser(token.group(1)).get("whoami").json()["client_id"] == acme.client_id
     assert token.group(1) not in text(alice.get(path))
@@ -110,9 +110,9 @@ def test_a_client_is_made_and_removed_and_its_tokens_end(alice: Visitor, fresh_n
     where = alice.post("/clients/", name=fresh_name)["location"]
     page = text(alice.get(where))
     assert "strongroom access allow client:cl_" in page
-    token = re.search(r'id="new-token" readonly value="([^"]+)"', text(alice.post(where, days=1)))
+    token = re.search(r'id="new-token" readonly value="([^"]+)"', text(alice.confirm(where, days=1)))
     assert token is not None
-    assert alice.post(f"{where}remove", page=where).status_code == 302
+    assert alice.confirm(f"{where}remove", page=where).status_code == 302
     assert code_of(Browser(token.group(1)).get("whoami")) == "unauthenticated"
     assert alice.get(where).status_code == 404
 
@@ -135,7 +135,7 @@ def test_a_token_is_revoked(alice: Visitor, acme: Organisation) -> None:
 
     token, plain = services.create_token(tenant=acme.tenant, client_id=acme.client_id, days=1, actor="alice")
     page = f"/clients/{acme.client_id}/"
-    assert alice.post(f"{page}tokens/{token.token_key}/revoke", page=page).status_code == 302
+    assert alice.confirm(f"{page}tokens/{token.token_key}/revoke", page=page).status_code == 302
     assert code_of(Browser(plain).get("whoami")) == "unauthenticated"
 
 

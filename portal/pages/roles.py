@@ -1,0 +1,91 @@
+"""Who may see which page, and who may do what it is for: the one table that pages, navigation and docs/roles.md go by.
+
+A page stands here by its name in the URL conf. One that does not stops the portal at its start (`unknown_pages`), so
+that no page is ever for whoever finds it.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.protocol.action_table import OFFICER_CLASSES
+from tenants.models import Role
+from tenants.permissions import ADMINS, PEOPLE
+
+SUPPORT = "support"
+"""The provider's people who read what officers read, and do nothing."""
+
+CUSTOMER: frozenset[str] = frozenset(role.value for role in PEOPLE)
+OFFICERS: frozenset[str] = frozenset(OFFICER_CLASSES)
+PROVIDER: frozenset[str] = OFFICERS | {SUPPORT}
+ROLES = [Role.OWNER.value, Role.ADMIN.value, Role.OPERATOR.value, Role.AUDITOR.value, *OFFICER_CLASSES, SUPPORT]
+"""In the order in which tables show them: those of a customer, then those of the provider."""
+
+_ADMINS: frozenset[str] = frozenset(role.value for role in ADMINS)
+_PARTITION = frozenset({"partition"})
+_NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`read`: whose GET is answered; `change`: whose POST. `fresh_code`: a POST counts only with a fresh one-time code.
+
+    To the other side, customers' or the provider's, a page does not exist.
+    """
+
+    read: frozenset[str]
+    change: frozenset[str] = _NOBODY
+    fresh_code: bool = False
+
+    @property
+    def methods(self) -> list[str]:
+        return (["GET", "HEAD"] if self.read else []) + (["POST"] if self.change else [])
+
+    def roles(self, method: str) -> frozenset[str]:
+        return {"GET": self.read, "HEAD": self.read, "POST": self.change}.get(method, _NOBODY)
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """All roles of the sides that the page is for."""
+        known = self.read | self.change
+        return (CUSTOMER if known & CUSTOMER else _NOBODY) | (PROVIDER if known & PROVIDER else _NOBODY)
+
+
+BEFORE_A_ROLE = ("login", "logout", "enrol")
+"""Pages of people whose role is not known yet."""
+
+PAGES = {
+    "overview": Rule(read=CUSTOMER | PROVIDER),
+    "keys": Rule(read=CUSTOMER),
+    "key": Rule(read=CUSTOMER),
+    "partitions": Rule(read=CUSTOMER),
+    "partition": Rule(read=CUSTOMER),
+    "clients": Rule(read=CUSTOMER, change=_ADMINS),
+    "client": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
+    "client-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "token-revoke": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "devices": Rule(read=CUSTOMER),
+    "device-remove": Rule(read=_NOBODY, change=_ADMINS),
+    "log": Rule(read=CUSTOMER),
+    "officer-overview": Rule(read=PROVIDER),
+    "officer-tenants": Rule(read=PROVIDER),
+    "officer-devices": Rule(read=PROVIDER),
+    "officer-requests": Rule(read=PROVIDER),
+    "officer-actions": Rule(read=PROVIDER),
+    "officer-action": Rule(read=PROVIDER),
+    "officer-approve": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),
+    "officer-security-keys": Rule(read=_PARTITION, change=_PARTITION),
+    "officer-log": Rule(read=PROVIDER),
+}
+
+
+def may(role: str, page: str, method: str = "GET") -> bool:
+    return role in PAGES[page].roles(method)
+
+
+def changes_of(role: str) -> frozenset[str]:
+    """The pages whose POST is this role's, by name."""
+    return frozenset(name for name, rule in PAGES.items() if role in rule.change)
+
+
+def unknown_pages(names: list[str]) -> list[str]:
+    """Of these names in the URL conf, those that are for nobody that is said."""
+    return [name for name in names if name not in PAGES and name not in BEFORE_A_ROLE]
