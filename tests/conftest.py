@@ -39,6 +39,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(line)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes, which are often keys, stand in no test's name; and names are the same in each process that runs tests."""
+    return argname if isinstance(val, bytes) and len(val) > 8 else None
+
+
 def _absent(item: pytest.Item) -> list[str]:
     """The programs that a test needs (`@pytest.mark.needs(…)`, or a browser) and that are not here."""
     needed = [name for mark in item.iter_markers("needs") for name in mark.args]

@@ -136,7 +136,11 @@ def test_two_devices_may_happen_upon_the_same_nonce(hsm: SealedDevice, import_ke
         assert again.code == "instruction-replayed"
 
 
-@pytest.mark.parametrize("session", ["", "AAAA", "A" * 22, "!", b64u(bytes(16)), b64u(os.urandom(16))])
+@pytest.mark.parametrize(
+    "session",
+    ["", "AAAA", "A" * 22, "!", b64u(bytes(16)), b64u(os.urandom(16))],
+    ids=["none", "short", "even", "unreadable", "zeros", "another"],
+)
 def test_another_session_is_stale_and_the_one_in_force_is_told(
     alice: Customer, signed_key: Imported, session: str
 ) -> None:

@@ -154,7 +154,8 @@ def test_an_operation_reads_and_writes_nothing_in_the_database(stack: Stack, acm
             for _ in range(50):
                 assert {use(stack, one) for one in found} == {200}
             seconds = time.monotonic() - started
-            assert counted(connection, READ_AND_WRITTEN) == tables
-            # What is left are heartbeats, and the copier of the log: so many a second, however many operations.
-            rate = (counted(connection, TRANSACTIONS) - transactions) / (seconds + 4.5)
-            assert rate * seconds < 50 * CONNECTIONS / 4
+            # What is left are heartbeats, the copier of the log, and a look now and then at who is to be told of what:
+            # so many a second, however many operations.
+            for query, before in ((READ_AND_WRITTEN, tables), (TRANSACTIONS, transactions)):
+                rate = (counted(connection, query) - before) / (seconds + 4.5)
+                assert rate * seconds < 50 * CONNECTIONS / 4

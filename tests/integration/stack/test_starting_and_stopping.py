@@ -106,7 +106,8 @@ def test_an_early_interrupt_leaves_no_traceback_and_nothing_running(fresh: State
     time.sleep(after)
     starting.send_signal(signal.SIGINT)
     said, _ = starting.communicate(timeout=60)
-    assert "Traceback" not in said
+    # Python itself, interrupted before our first line is run, says so in its own way.
+    assert f'File "{PROJECT}/' not in said
     assert run("down", "--state", str(fresh.root)).returncode == 0
 
 

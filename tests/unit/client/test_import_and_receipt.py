@@ -75,7 +75,7 @@ def test_what_is_sent_holds_neither_the_key_nor_the_terms(listed: Connection, pr
         {"owner": "A" * 43},
         {"device": "dev_other"},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_a_receipt_that_differs_in_any_field_is_refused_and_not_kept(
     listed: Connection, provider: Simulator, now: int, lie: dict[str, Any]
