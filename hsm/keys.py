@@ -78,7 +78,8 @@ def _destroy(device: Device, command: commands.OrderKey, order: KeyOrder) -> Non
     due = [one for one in ordered if not one.destroyed]
     if due:
         with device.records.transaction() as changes:
-            destroy(device, changes, path, due, revoked=order.order == "revoke")
+            revocation = r.Revoked("owner", device.now(), order.reason) if order.order == "revoke" else None
+            destroy(device, changes, path, due, revocation)
             changes.log(
                 command.partition,
                 epoch=device.boot_epoch,
@@ -119,10 +120,13 @@ def _set_minimum(device: Device, command: commands.OrderKey, order: KeyOrder, na
         )
 
 
-def destroy(device: Device, changes: r.Changes, path: str, due: list[r.StoredKey], *, revoked: bool = False) -> None:
-    """Take the material of these versions of the key at `path` away, for good."""
+def destroy(
+    device: Device, changes: r.Changes, path: str, due: list[r.StoredKey], revocation: r.Revoked | None = None
+) -> None:
+    """Take the material of these versions of the key at `path` away, for good. `revocation`: if that is why."""
     for one in due:
-        changes.put(f"{path}/{one.version}", r.replaced(one, material=b"", destroyed=True, revoked=revoked))
+        tombstone = r.replaced(one, material=b"", destroyed=True, revoked=revocation is not None, revocation=revocation)
+        changes.put(f"{path}/{one.version}", tombstone)
     if all(one.destroyed for one in versions_of(device, path)):
         changes.put(path, r.replaced(device.records.need(path, r.NamedKey), destroyed=True))
     changes.erases = True

@@ -36,6 +36,7 @@ class LoadedKey:
         self.version = stored.version
         self.terms: Terms = read_terms(stored.terms)
         self.destroyed = stored.destroyed
+        self.gone = stored.gone
         # None: nobody has to be asked whether it may be used.
         self.standing = standing if is_watched(self.terms) else None
         self.key: Key | None = None if stored.destroyed else load(self.terms, stored.material, checked=True)
@@ -58,7 +59,7 @@ class LoadedKey:
         found = self._prepared.get(wanted)
         if found is None:
             if self.key is None:
-                raise Refused("key-not-active", "destroyed")
+                raise Refused("key-not-active", self.gone)
             if len(self._prepared) >= MOST_PREPARED:
                 self._prepared.clear()
             found = self._prepared[wanted] = prepare(operation, Mechanism(mechanism), self.key, parameters)

@@ -31,6 +31,11 @@ from strongroom.protocol.instructions import (
 from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.operations import OperationReply, OperationRequest
 
+_INACTIVE = {
+    "pre-activation": "pre-activation: its validity has not begun",
+    "deactivated": "deactivated: its validity has ended",
+}
+
 
 class Operator:
     """Carries operations out in one worker process."""
@@ -191,7 +196,7 @@ class Operator:
         return None
 
     def _not_active(self, partition: str, key: LoadedKey, now: int) -> Refused:
-        state = "destroyed" if key.destroyed else key.terms.state_at(now)
+        state = key.gone or _INACTIVE[key.terms.state_at(now)]
         newest = self._loaded.newest_active(partition, key.key_id, now)
         hint = f"; the newest version that is active is {newest}" if newest else ""
         return Refused("key-not-active", state + hint)

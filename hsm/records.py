@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE, GENESIS, WORLD_LOG, Entry, next_head
+from strongroom.protocol.revocation import SAID_BY
 
 T = TypeVar("T")
 
@@ -163,6 +165,14 @@ class NamedKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID
     ordered_at: int = 0
 
 
+class Revoked(msgspec.Struct, frozen=True):
+    """On whose word a version was revoked (`owner`, `endpoint`, `ocsp`, `crl`), when, and the reason that was given."""
+
+    by: str
+    at: int
+    reason: str
+
+
 class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION
     """One version. Once `destroyed` it has no material; its receipt stays, as the tombstone. `revoked`: that is why."""
 
@@ -173,6 +183,18 @@ class StoredKey(msgspec.Struct, frozen=True):  # partitions/ID/keys/ID/VERSION
     material: bytes
     destroyed: bool = False
     revoked: bool = False
+    revocation: Revoked | None = None
+
+    @property
+    def gone(self) -> str:
+        """How it came to be destroyed, in words; empty while it is there."""
+        if not self.destroyed:
+            return ""
+        if self.revocation is None:
+            return "revoked" if self.revoked else "destroyed"
+        told = self.revocation
+        reason = f": {told.reason}" if told.reason else ""
+        return f"revoked {datetime.fromtimestamp(told.at, UTC):%Y-%m-%d %H:%M:%SZ} by {SAID_BY[told.by]}{reason}"
 
 
 class Uses(msgspec.Struct, frozen=True):  # partitions/ID/uses/KEY/VERSION

@@ -131,7 +131,7 @@ def apply_revocation(device: Device, told: Revoke) -> None:
                 device.standings.changed(path)
                 continue
             key = path.rpartition("/")[0]
-            destroy(device, changes, key, [stored], revoked=True)
+            destroy(device, changes, key, [stored], r.Revoked(told.source, device.now(), told.versions[path]))
             changes.log(
                 told.partition,
                 epoch=device.boot_epoch,
@@ -195,7 +195,14 @@ def check_now(device: Device, command: commands.CheckNow) -> commands.Done:
 
 def _status(stored: r.StoredKey, watched: bool, found: Stands | None) -> commands.VersionStatus:
     if stored.destroyed:
-        return commands.VersionStatus(version=stored.version, state="revoked" if stored.revoked else "destroyed")
+        told = stored.revocation or r.Revoked("", 0, "")
+        return commands.VersionStatus(
+            version=stored.version,
+            state="revoked" if stored.revoked else "destroyed",
+            why=told.reason,
+            revoked_by=told.by,
+            revoked_at=told.at or None,
+        )
     if not watched:
         return commands.VersionStatus(version=stored.version, state="none")
     if found is None:
@@ -203,9 +210,11 @@ def _status(stored: r.StoredKey, watched: bool, found: Stands | None) -> command
     return commands.VersionStatus(
         version=stored.version,
         state="good" if found.good else "suspended" if found.checks else "unchecked",
-        last_check=found.last_check,
-        next_check=found.next_check,
         answer=found.answer,
+        answered_at=found.answered_at,
+        last_check=found.last_check,
+        failure=found.failure,
+        next_check=found.next_check,
         why=found.why,
         checks=found.checks,
         seconds=found.seconds,

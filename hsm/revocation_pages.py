@@ -39,7 +39,7 @@ class Watched:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """One source's word on one version."""
+    """One source's word on one version: its last answer, and what came of the last call. In unix seconds, when."""
 
     watched: Watched
     source: Source
@@ -49,6 +49,9 @@ class Watch:
     why: int = st.UNCHECKED
     said: str = ""
     answer: str = ""
+    answered_at: int = 0
+    checked: int = 0
+    failure: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +62,6 @@ class Page:
     watches: list[Watch] = field(default_factory=list)
     due: int = 0
     asked_at: int = 0
-    checked: float = 0.0
     seconds: float = 0.0
     failures: int = 0
     under_way: bool = False

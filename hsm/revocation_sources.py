@@ -126,11 +126,10 @@ class Endpoint:
 class CertificateIssuer:
     """The issuer of the key's own certificate, asked by OCSP or CRL."""
 
-    name = "certificate"
-
     def __init__(self, asked: cs.Asked, partition: str, around: Surroundings) -> None:
         self.every = asked.every or UNASKED_SECONDS
         self.most = 1
+        self.name = asked.method
         self.group = ("certificate", partition, asked.url, asked.certificate.public_bytes(Encoding.DER), asked.every)
         self._asked = asked
         self._around = around

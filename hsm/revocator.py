@@ -211,7 +211,7 @@ class Revocator:
         """Write what the call found, for every version of its page, and tell the parent what has changed by it."""
         page = ended.page
         now = age_ns()
-        page.checked, page.seconds = self._around.clock.now(), (now - page.asked_at) / NANO
+        page.seconds, moment = (now - page.asked_at) / NANO, self._around.clock.now()
         revoked: dict[str, Revoked] = {}
         suspended: defaultdict[str, list[str]] = defaultdict(list)
         resumed: list[str] = []
@@ -221,7 +221,7 @@ class Revocator:
             watched = watch.watched
             if self._outbox.is_revoked(watched.path) or watched.path not in self._watched:
                 continue
-            _note(watch, outcome, ended.failure)
+            _note(watch, outcome, ended.failure, moment)
             good_until = watched.good_until
             self._standings.set(watched.place, good_until, watched.calls, _why(watched, now))
             if outcome is not None and outcome.status == "revoked":
@@ -251,25 +251,29 @@ class Revocator:
 
     def _stands(self, watched: Watched) -> Stands:
         now = age_ns()
-        last = max(watched.watches, key=lambda one: one.page.checked)
         worst = min(watched.watches, key=lambda one: one.good_until)
         due = min(one.page.due for one in watched.watches)
         return Stands(
             good=watched.good_until > now,
-            last_check=int(last.page.checked) or None,
-            next_check=self._around.clock.now() + max(0, (due - now) // NANO),
             answer=worst.answer,
+            answered_at=worst.answered_at or None,
+            last_check=worst.checked or None,
+            failure=worst.failure,
+            next_check=self._around.clock.now() + max(0, (due - now) // NANO),
             why="" if watched.good_until > now else _words(watched, now),
             checks=watched.calls,
-            seconds=round(last.page.seconds, 6),
+            seconds=round(worst.page.seconds, 6),
         )
 
 
-def _note(watch: Watch, outcome: Outcome | None, failure: str) -> None:
+def _note(watch: Watch, outcome: Outcome | None, failure: str, moment: int) -> None:
     """What one source now says of one version. Where it says nothing, its last good answer runs out by itself."""
+    watch.checked = moment
     if outcome is None:
-        watch.why, watch.said = st.FAILED, failure or "the answer says nothing of this key"
+        watch.failure = watch.said = failure or "the answer says nothing of this key"
+        watch.why = st.FAILED
         return
+    watch.answered_at, watch.failure = moment, ""
     watch.good_until, watch.answer, watch.said = outcome.good_until, outcome.status, outcome.reason
     watch.why = {"active": st.UNCHECKED, "suspended": st.SUSPENDED, "revoked": st.REVOKED}.get(
         outcome.status, st.UNKNOWN
@@ -287,6 +291,9 @@ def _why(watched: Watched, now: int) -> int:
 def _words(watched: Watched, now: int) -> str:
     worst = _worst(watched, now)
     if worst.why == st.UNCHECKED:
-        return "not checked yet"
+        silent = f"; asked {(now - worst.page.asked_at) // NANO} s ago, and not answered yet"
+        return ("its last answer has run out" if worst.calls else "no answer yet") + (
+            silent if worst.page.under_way else ""
+        )
     said = {st.SUSPENDED: "suspended", st.UNKNOWN: "unknown", st.REVOKED: "revoked"}.get(worst.why, "no valid answer")
     return f"{said}: {worst.said}" if worst.said else said

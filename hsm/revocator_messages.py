@@ -14,9 +14,11 @@ class Stands(msgspec.Struct, frozen=True):
     """How one version stands; as `commands.VersionStatus`."""
 
     good: bool
-    last_check: int | None
-    next_check: int | None
     answer: str
+    answered_at: int | None
+    last_check: int | None
+    failure: str
+    next_check: int | None
     why: str
     checks: int
     seconds: float

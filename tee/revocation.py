@@ -3,7 +3,10 @@
 The TEE decides and asks; nothing here changes how a key stands. Who is asked, and with what token, it does not tell.
 """
 
+import logging
 from datetime import datetime
+
+from django.utils import timezone
 
 from strongroom.protocol.commands import (
     CheckNow,
@@ -12,11 +15,14 @@ from strongroom.protocol.commands import (
     RevocationStatusReply,
     VersionStatus,
 )
+from strongroom.protocol.errors import Refused
 from tee import selectors
 from tee.drivers import secure_module
 from tee.models import Key
 from tenants.models import Tenant
 from tenants.scoping import tenant_scope
+
+logger = logging.getLogger(__name__)
 
 
 def status(*, tenant: Tenant, reference: str) -> list[VersionStatus]:
@@ -31,6 +37,39 @@ def check_now(*, tenant: Tenant, reference: str) -> None:
     key = selectors.key(tenant=tenant, reference=reference)
     command = CheckNow(partition=key.partition.partition_id or "", keys=[key.key_id])
     secure_module().call(command, Done)
+
+
+def newest(*, tenant: Tenant, reference: str) -> Key:
+    """The newest version of a key, as it stands now. Raises `Refused` as `selectors.key` does."""
+    return versions(tenant=tenant, reference=reference)[-1]
+
+
+def versions(*, tenant: Tenant, reference: str) -> list[Key]:
+    """All versions of a key, oldest first, as they stand now; as last known where the TEE does not say.
+
+    Raises `Refused` as `selectors.versions` does.
+    """
+    rows = selectors.versions(tenant=tenant, reference=reference)
+    try:
+        stand(rows, status(tenant=tenant, reference=rows[-1].key_id))
+    except Refused as refused:
+        logger.info("How %s stands is not known now: %s", rows[-1].key_id, refused.code)
+    return rows
+
+
+def stand(rows: list[Key], found: list[VersionStatus]) -> None:
+    """Have rows say what the TEE has just said; in the database they follow its log, within seconds."""
+    said = {one.version: one for one in found}
+    for row in rows:
+        one = said.get(row.version)
+        if one is None:
+            continue
+        if one.state in ("revoked", "destroyed"):
+            row.state, row.suspended = one.state, None
+        elif one.state == "suspended":
+            row.suspended = row.suspended or timezone.now()
+        elif one.state == "good":
+            row.suspended = None
 
 
 def note_suspended(versions: set[tuple[str, int]], *, tenant: Tenant, since: datetime, why: str) -> list[Key]:

@@ -47,7 +47,8 @@ def _tell(entry: Entry, tenant: Tenant) -> None:
         "count": len(keys),
     }
     details |= {"why": why} if why else {}
-    PortalEvent.objects.using(ALIAS).create(tag=_TAGS[entry.event], tenant_id=tenant.pk, details=details)
+    happened = datetime.fromtimestamp(entry.time, UTC)
+    PortalEvent.objects.using(ALIAS).create(time=happened, tag=_TAGS[entry.event], tenant_id=tenant.pk, details=details)
 
 
 def _noted(entry: Entry, tenant: Tenant, why: str) -> list[Key]:

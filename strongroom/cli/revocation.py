@@ -15,7 +15,7 @@ from strongroom.client.home import Home
 from strongroom.endpoint import identity, server
 from strongroom.endpoint.store import Listed, Said, Statuses
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.revocation import receipt_digest
+from strongroom.protocol.revocation import SAID_BY, receipt_digest
 
 app = typer.Typer(no_args_is_help=True, help="Your own endpoint, which the TEE asks before it goes on using a key.")
 Dir = Annotated[Path, typer.Option("--dir", file_okay=False, help="The endpoint's folder.")]
@@ -84,9 +84,14 @@ def revocation_status(key: Key, as_json: Json = False) -> None:
 
 @app.command("drill")
 def revocation_drill(key: Key, as_json: Json = False) -> None:
-    """Rehearse: have the TEE ask now, and say how long a revocation would take to bite."""
+    """Rehearse: have the TEE ask now, and say how long a revocation would take to bite. Fails without an answer."""
     with connected() as connection:
-        _show_standings(as_json, drills.drill(connection, key, prompts.now()))
+        found = drills.drill(connection, key, prompts.now())
+    if not as_json:
+        _show_standings(as_json, found)
+    drills.check_answered(found)
+    if as_json:
+        _show_standings(as_json, found)
 
 
 def list_kept(home: Home, folder: Path, what: Iterable[str]) -> list[Listed]:
@@ -139,13 +144,23 @@ def _show_standings(as_json: bool, found: list[drills.Standing]) -> None:
 def _rows(one: drills.Standing) -> list[tuple[str, Any]]:
     status = one.status
     rows: list[tuple[str, Any]] = [("Version", status.version), ("State", status.state)]
+    if status.revoked_by:
+        rows += [
+            ("Revoked", moment(status.revoked_at)),
+            ("By", SAID_BY.get(status.revoked_by, status.revoked_by)),
+            ("Reason", status.why or "none was given"),
+        ]
     if status.state not in drills.WATCHED:
         return rows
+    since = "since the device's start"
+    answered = f"{status.answer}, {moment(status.answered_at)}" if status.answered_at else f"none {since}"
+    number = f"{status.seconds:.2f} s, no. {status.checks} {since}"
     rows += [
-        ("Last answer", f"{status.answer or 'none'}, {moment(status.last_check)}" if status.last_check else "none yet"),
-        ("Next check", moment(status.next_check)),
         ("Why", status.why),
-        ("Last call", f"{status.seconds:.2f} s, no. {status.checks} since the device's start"),
+        ("Valid answer", answered),
+        ("Last call", f"{moment(status.last_check)}, {number}" if status.last_check else ""),
+        ("It failed", status.failure),
+        ("Next call", moment(status.next_check)),
         ("If you revoke", _bite(one)),
     ]
     return [(name, value) for name, value in rows if value]

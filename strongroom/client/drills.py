@@ -12,12 +12,14 @@ from strongroom.client.connection import Connection
 from strongroom.client.http import segment
 from strongroom.protocol.commands import RevocationStatusReply, VersionStatus
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.revocation import SAID_BY
 
 PATIENCE = 15.0
 """Seconds for a check to be made: the device gives a call 5."""
 LATEST = 0.75
 """Of the interval: when a check is due at the latest after the one before (docs/spec/revocation.md)."""
 WATCHED = ("unchecked", "good", "suspended")
+GONE = ("revoked", "destroyed")
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,33 @@ def standings(connection: Connection, key: str, now: int) -> list[Standing]:
 def drill(connection: Connection, key: str, now: int) -> list[Standing]:
     """Have the device ask now; how the versions stand when it has.
 
-    Raises `Refused`: `key-suspended` where no check was made in time, `not-found` where nobody is asked about the key.
+    Raises `Refused`: `key-suspended` where no check was made in time, `key-not-active` for a key that is revoked or
+    destroyed already, `not-found` where nobody is asked about it.
     """
     found = standings(connection, key, now)
     if not any(one.status.state in WATCHED for one in found):
-        states = ", ".join(f"version {one.status.version} {one.status.state}" for one in found)
-        raise Refused("not-found", f"nobody is asked about {key}: {states}")
+        if gone := [in_words(one.status) for one in found if one.status.state in GONE]:
+            raise Refused("key-not-active", "; ".join(gone))
+        raise Refused("not-found", f"nobody is asked about {key}: its terms name no endpoint and no certificate")
     # Twice: what comes first may be the answer to a question that was under way already.
     for _ in range(2):
         found = _asked(connection, key, now, found)
     return found
+
+
+def check_answered(found: list[Standing]) -> None:
+    """Raise `Refused("unavailable")` where the last call about a version brought no valid answer."""
+    failed = [f"version {one.status.version}: {one.status.failure}" for one in found if one.status.failure]
+    if failed:
+        raise Refused("unavailable", f"the device asked, and had no valid answer. {'; '.join(failed)}")
+
+
+def in_words(status: VersionStatus) -> str:
+    """How a version that is gone came to be so."""
+    if status.revoked_by:
+        reason = f": {status.why}" if status.why else ""
+        return f"version {status.version} was revoked by {SAID_BY.get(status.revoked_by, status.revoked_by)}{reason}"
+    return f"version {status.version} is {status.state}"
 
 
 def _asked(connection: Connection, key: str, now: int, before: list[Standing]) -> list[Standing]:

@@ -25,6 +25,13 @@ MAX_CHECKS = 1_000
 MAX_BODY = 1024 * 1024
 MAX_REASON = 200
 MAX_PINS = 8
+SAID_BY = {
+    "owner": "its owner's order",
+    "endpoint": "its endpoint",
+    "ocsp": "its certificate's issuer (OCSP)",
+    "crl": "its certificate's issuer (CRL)",
+}
+"""On whose word a key can be revoked."""
 SHORTEST, LONGEST = 5, 7 * 24 * 3600
 """A device's bounds for `every`, in seconds, unless its officers set others."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,1024}={0,2}", re.ASCII)  # RFC 6750 §2.1

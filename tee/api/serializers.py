@@ -139,12 +139,18 @@ class KeyOut(serializers.Serializer):
 class RevocationVersionOut(serializers.Serializer):
     version = serializers.IntegerField()
     state = serializers.ChoiceField(get_args(get_type_hints(VersionStatus)["state"]))
-    last_check = serializers.IntegerField(
-        allow_null=True, help_text="Unix seconds of the last question with an answer."
+    answer = serializers.CharField(allow_blank=True, help_text="The last valid one: active, suspended or unknown.")
+    answered_at = serializers.IntegerField(allow_null=True, help_text="When that came, in unix seconds.")
+    last_check = serializers.IntegerField(allow_null=True, help_text="When the last call ended, in unix seconds.")
+    failure = serializers.CharField(
+        allow_blank=True, help_text="What went wrong with the last call; empty where it brought the answer."
     )
     next_check = serializers.IntegerField(allow_null=True, help_text="Unix seconds.")
-    answer = serializers.CharField(allow_blank=True, help_text="The last valid one: active, suspended or unknown.")
-    why = serializers.CharField(allow_blank=True, help_text="Why it is suspended, or the customer's reason.")
+    why = serializers.CharField(allow_blank=True, help_text="Why it is suspended, or the reason for its revocation.")
+    revoked_by = serializers.CharField(
+        allow_blank=True, help_text="On whose word: owner (a signed order), endpoint, ocsp or crl."
+    )
+    revoked_at = serializers.IntegerField(allow_null=True, help_text="Unix seconds.")
     checks = serializers.IntegerField(help_text="Questions asked since the device's start.")
     seconds = serializers.FloatField(help_text="What the last one took, until it was applied.")
 

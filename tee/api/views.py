@@ -215,8 +215,11 @@ class Key(ApiView):
 
     @extend_schema(responses=KeyOut)
     def get(self, request: Request, reference: str) -> Response:
-        """A key, with its newest version."""
-        return Response(KeyOut(selectors.key(tenant=self.tenant, reference=reference)).data)
+        """A key, with its newest version.
+
+        The device is asked for its state now; where it does not answer, it is as last known.
+        """
+        return Response(KeyOut(revocation.newest(tenant=self.tenant, reference=reference)).data)
 
 
 class Receipt(ApiView):
@@ -255,8 +258,11 @@ class Versions(ApiView):
 
     @extend_schema(responses=VersionOut(many=True))
     def get(self, request: Request, reference: str) -> Response:
-        """The versions of a key, oldest first."""
-        return Response(VersionOut(selectors.versions(tenant=self.tenant, reference=reference), many=True).data)
+        """The versions of a key, oldest first.
+
+        The device is asked for their states now; where it does not answer, they are as last known.
+        """
+        return Response(VersionOut(revocation.versions(tenant=self.tenant, reference=reference), many=True).data)
 
 
 class Order(ApiView):

@@ -6,6 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from strongroom.protocol.revocation import SAID_BY
+
 register = template.Library()
 
 _TONES = {
@@ -41,6 +43,12 @@ def when(moment: datetime | int | None) -> SafeString | str:
         moment.isoformat(timespec="seconds"),
         moment.strftime("%Y-%m-%d %H:%M:%S"),
     )
+
+
+@register.filter
+def said_by(who: str) -> str:
+    """On whose word a key was revoked, in words."""
+    return SAID_BY.get(who, who)
 
 
 @register.filter

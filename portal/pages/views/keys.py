@@ -26,6 +26,7 @@ def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) ->
     newest, revocation, refused = versions[-1], [], None
     try:
         found = tee_revocation.status(tenant=tenant, reference=newest.key_id)
+        tee_revocation.stand(versions, found)
         revocation = [one for one in found if one.state not in ("none", "destroyed")]
     except Refused as error:
         refused = error
@@ -37,6 +38,7 @@ def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) ->
         versions=versions,
         receipt=jws.read_unverified(newest.receipt, Receipt),
         revocation=revocation,
+        drilled=any(one.state in ("unchecked", "good", "suspended") for one in revocation),
         refused=refused,
         commands=commands_for(newest),
     )

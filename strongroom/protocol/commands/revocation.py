@@ -18,16 +18,24 @@ class RevocationStatus(Command, frozen=True, kw_only=True):
 class VersionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One version. `state`: `none` (its terms name nobody to ask), `unchecked` (no answer yet since import or start),
     `good`, `suspended`, `revoked`, `destroyed`. Times are unix seconds. `answer` is the last valid one (`active`,
-    `suspended`, `unknown`); `why` says why it is suspended, or the customer's reason. `checks` counts the calls since
-    the device's start, `seconds` is what the last one took from sending to being applied.
+    `suspended`, `unknown`), and `answered_at` when it came; `last_check` is when the last call ended, and `failure`
+    what went wrong with it: empty where it brought that answer. `why` says why the key is suspended, or was revoked;
+    `revoked_by` on whose word (`owner`: a signed order; `endpoint`, `ocsp`, `crl`) and `revoked_at` when. `checks`
+    counts the calls since the device's start, `seconds` is what the last one took from sending to being applied.
+
+    Where several are asked about a key, answer and call are of the one whose good answer runs out first, or has.
     """
 
     version: int
     state: Literal["none", "unchecked", "good", "suspended", "revoked", "destroyed"]
-    last_check: int | None = None
-    next_check: int | None = None
     answer: str = ""
+    answered_at: int | None = None
+    last_check: int | None = None
+    failure: str = ""
+    next_check: int | None = None
     why: str = ""
+    revoked_by: str = ""
+    revoked_at: int | None = None
     checks: int = 0
     seconds: float = 0.0
 

@@ -169,7 +169,11 @@ def test_a_mechanism_that_does_not_fit_the_key_is_refused(alice: Customer, rsa_k
 
 
 @pytest.mark.parametrize(
-    ("validity", "detail"), [({"not_before": 2**40}, "pre-activation"), ({"not_after": 1}, "deactivated")]
+    ("validity", "detail"),
+    [
+        ({"not_before": 2**40}, "pre-activation: its validity has not begun"),
+        ({"not_after": 1}, "deactivated: its validity has ended"),
+    ],
 )
 def test_a_key_outside_its_validity_is_refused(
     alice: Customer, import_key: Callable[..., Imported], validity: dict[str, int], detail: str

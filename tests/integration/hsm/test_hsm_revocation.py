@@ -44,6 +44,11 @@ def test_revoked_is_for_ever(alice: Customer, import_key: Import, endpoint: Endp
     assert len(endpoint.requests) == asked  # nobody is asked about it any more
     assert (used(alice, key), status(alice, key).state) == ("key-not-active", "revoked")
     [entry] = entries_of(alice, key, "key:revoke")
+    found = status(alice, key)
+    assert (found.revoked_by, found.why, found.revoked_at) == ("endpoint", "laptop stolen", entry.time)
+    words = alice.operate(key.id, "hash", b"m").detail
+    assert words.startswith("revoked 20")
+    assert words.endswith("Z by its endpoint: laptop stolen")
     assert (entry.details["source"], entry.details["reason"]) == ("endpoint", "laptop stolen")
 
 
@@ -73,6 +78,39 @@ def test_without_an_answer_it_is_suspended_when_the_interval_has_run_out(
     assert until(lambda: used(alice, key) == "key-suspended") < 2
     endpoint.behave = endpoint.answer_soundly
     serves(alice, key)
+
+
+def test_the_last_valid_answer_stands_beside_the_last_call_and_what_went_wrong_with_it(
+    alice: Customer, import_key: Import, endpoint: Endpoint
+) -> None:
+    key = import_key(alice, AES, revocation=endpoint.terms(every=2))
+    serves(alice, key)
+    found = status(alice, key)
+    assert (found.answer, found.failure, found.answered_at) == ("active", "", found.last_check)
+    endpoint.behave = lambda handler, _request: handler.send(b"", 503)
+    until(lambda: status(alice, key).state == "suspended")
+    failed = status(alice, key)
+    assert (failed.answer, failed.failure) == ("active", "unavailable: it answers with status 503")
+    assert failed.why == "no valid answer: unavailable: it answers with status 503"
+    assert (found.answered_at or 0) <= (failed.answered_at or 0) < (failed.last_check or 0)
+    endpoint.behave = endpoint.answer_soundly
+    until(lambda: status(alice, key).state == "good")
+    assert status(alice, key).failure == ""
+
+
+def test_while_an_endpoint_is_frozen_it_is_said_since_when_it_was_asked(
+    alice: Customer, import_key: Import, endpoint: Endpoint
+) -> None:
+    endpoint.behave = lambda _handler, _request: time.sleep(3)
+    key = import_key(alice, AES, revocation=endpoint.terms(every=1))
+    endpoint.wait_asked(1)
+    assert status(alice, key).why.startswith("no answer yet; asked ")
+    endpoint.behave = endpoint.answer_soundly
+    serves(alice, key)
+    endpoint.behave = lambda _handler, _request: time.sleep(3)
+    until(lambda: status(alice, key).why.startswith("its last answer has run out; asked "))
+    endpoint.behave = endpoint.answer_soundly
+    alice.order(key.id)
 
 
 def test_check_now_asks_now(alice: Customer, import_key: Import, endpoint: Endpoint) -> None:

@@ -118,7 +118,7 @@ def test_a_revoked_certificate_revokes_its_key_and_one_on_hold_suspends_it(
     until(lambda: states_of(alice, key.id) == {1: "revoked"})
     assert set(authority.asked) == {verb}
     [entry] = entries_of(alice, key, "key:revoke")
-    assert (entry.details["source"], entry.details["reason"]) == ("certificate", "keyCompromise")
+    assert (entry.details["source"], entry.details["reason"]) == (method, "keyCompromise")
 
 
 def test_the_certificates_own_address_is_asked_where_the_terms_say_nothing(

@@ -82,6 +82,7 @@ def test_a_key_that_is_asked_about_shows_its_checks(acme: Organisation, key: dic
     assert abs(found["last_check"] - time.time()) < 30
     assert found["next_check"] >= found["last_check"]
     shown = page(acme, f"/keys/{key['key_id']}/")
+    assert "Last valid answer" in shown
     assert "Last check" in shown
     assert "Next check" in shown
 
@@ -103,6 +104,7 @@ def test_a_suspended_key_is_seen_with_the_reason_until_it_is_resumed(
 ) -> None:
     statuses.change(key["key_id"], "suspended", "an audit")
     becomes("suspended", lambda: standing(acme, key)["state"])
+    assert state(acme, key) == "suspended"
     becomes("device:key:suspended", lambda: notices(acme, key)[-1].tag)
     assert state(acme, key) == "suspended"
     overview = page(acme, "/")
@@ -123,8 +125,21 @@ def test_a_revoked_key_is_told_to_its_tenant_once_and_for_ever(
 
     statuses.change(key["key_id"], "revoked", "stolen")
     becomes("revoked", lambda: standing(acme, key)["state"])
+    # 1. At once, by whom and why: not only when the log has been copied.
+    found = standing(acme, key)
+    assert (found["revoked_by"], found["why"], found["next_check"]) == ("endpoint", "stolen", None)
+    assert abs(found["revoked_at"] - time.time()) < 30
+    assert state(acme, key) == "revoked"
+    [listed] = acme.as_client().get(f"keys/{key['key_id']}/versions").json()
+    assert listed["state"] == "revoked"
+    shown = page(acme, f"/keys/{key['key_id']}/")
+    assert "by its endpoint" in shown
+    assert "stolen" in shown
+    assert "revocation drill" not in shown
+    assert "Use it" not in shown
+    # 2. Told once, as of when it happened.
     told = [one for one in notices(acme, key) if one.tag == "device:key:revoked"]
-    assert [one.details["why"] for one in told] == ["stolen"]
+    assert [(one.details["why"], int(one.time.timestamp())) for one in told] == [("stolen", found["revoked_at"])]
     assert state(acme, key) == "revoked"
     refresh_all_keys()
     assert state(acme, key) == "revoked"

@@ -106,13 +106,15 @@ def test_a_key_is_suspended_resumed_and_revoked_at_the_customers_word(
     comes_to("key-not-active", signs, EVERY)
     comes_to("revoked", listed_state(alice, name))
     [status] = run(alice, "revocation", "status", name)["versions"]
-    assert status["status"]["state"] == "revoked"
+    found = status["status"]
+    assert (found["state"], found["revoked_by"], found["why"]) == ("revoked", "endpoint", "stolen")
     run(alice, "log", "verify")
     run(alice, "evidence", "save", name, "--out", key.with_name("proof.json"), "--only-admin")
     roots = alice / "trust" / "manufacturer-roots.pem"
     proof = run(alice, "evidence", "verify", key.with_name("proof.json"), "--roots", roots)
     assert "revoked" in proof["steps"][-1]["found"]
-    run(alice, "revocation", "drill", name, refused="not-found")
+    said = run(alice, "revocation", "drill", name, refused="key-not-active")
+    assert said["detail"] == "version 1 was revoked by its endpoint: stolen"
 
 
 def test_without_an_endpoint_that_answers_a_key_serves_no_longer_than_its_interval(
@@ -123,6 +125,8 @@ def test_without_an_endpoint_that_answers_a_key_serves_no_longer_than_its_interv
     endpoint.kill()
     comes_to("key-suspended", signs, EVERY)
     comes_to("suspended", listed_state(alice, name))
+    said = run(alice, "revocation", "drill", name, refused="unavailable")
+    assert "had no valid answer. version 1: unavailable: no connection" in said["detail"]
     endpoint.start()
     comes_to("ok", signs)
 
