@@ -119,7 +119,7 @@ class Server(ThreadingHTTPServer):
 class Endpoint:
     """Says `statuses[key]` of each key, `active` of others, unless `behave` does something else."""
 
-    def __init__(self, identity: Identity | None = None) -> None:
+    def __init__(self, identity: Identity | None = None, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.identity = identity or Identity()
         self.statuses: dict[str, tuple[Status, str]] = {}
         self.behave: Callable[[Handler, CheckRequest], None] = self.answer_soundly
@@ -127,7 +127,7 @@ class Endpoint:
         self.tokens: list[str] = []
         self.refused_handshakes = 0
         self.asked = threading.Condition()
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(address, Handler)
         self._server.endpoint = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
