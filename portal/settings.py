@@ -214,7 +214,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "portal.api.description.Description",
     "EXCEPTION_HANDLER": "portal.problems.exception_handler",
-    "DEFAULT_THROTTLE_RATES": {"login": "30/min"},
     "UNAUTHENTICATED_USER": None,
     # `?format=` is a parameter of ours, and every answer is JSON unless a view says otherwise.
     "URL_FORMAT_OVERRIDE": None,

@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from portal.quorum.models import OfficerProfile
 from tenants import selectors, sessions
 from tenants.api.base import ApiView
+from tenants.lockout import Attempt, address_of
 from tenants.models import User
 from tenants.permissions import ANYONE_KNOWN
-from tenants.throttling import LoginThrottle
 
 
 class LoginIn(serializers.Serializer):
@@ -42,7 +42,6 @@ class WhoamiOut(serializers.Serializer):
 class Login(ApiView):
     authentication_classes = []
     permission_classes = [AllowAny]
-    throttle_classes = [LoginThrottle]
 
     @extend_schema(
         request=LoginIn,
@@ -71,8 +70,12 @@ class Login(ApiView):
         """Log a person in.
 
         The token is good for 15 minutes. A one-time code serves once. A wrong name, password or code is answered alike.
+        After several failures attempts wait, as `Retry-After` says.
         """
-        token, plaintext, user, tenant = sessions.open_session(**self.read(LoginIn))
+        given = self.read(LoginIn)
+        attempt = Attempt(given["username"], address_of(request))
+        token, plaintext, user, tenant = sessions.open_session(**given)
+        attempt.succeeded()
         return Response(
             {
                 "token": plaintext,

@@ -96,13 +96,13 @@ def set_up_portal(state: State, hsm_socket: Path) -> None:
 
 
 class Browser(httpx.Client):
-    """An HTTP client of the portal's WSGI application, with a bearer token."""
+    """An HTTP client of the portal's WSGI application, with a bearer token, at an address."""
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, token: str = "", address: str = "127.0.0.1") -> None:
         from portal.wsgi import application
 
         super().__init__(
-            transport=httpx.WSGITransport(app=application, raise_app_exceptions=False),
+            transport=httpx.WSGITransport(app=application, raise_app_exceptions=False, remote_addr=address),
             base_url="http://localhost/api/v1/",
             headers={"Authorization": f"Bearer {token}"} if token else {},
         )

@@ -13,15 +13,14 @@ from django.shortcuts import redirect, render
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from qrcode.image.svg import SvgPathImage
-from rest_framework.views import APIView
 
 from portal.authenticators.models import RecoveryCodes
 from portal.authenticators.services import confirm, waiting_authenticator
 from portal.pages.forms import CodeForm, LoginForm
+from tenants.lockout import Attempt, LockedOut, address_of
 from tenants.models import User
 from tenants.selectors import membership_of
 from tenants.signals import emit
-from tenants.throttling import LoginThrottle
 
 
 class Login(auth_views.LoginView):
@@ -29,15 +28,25 @@ class Login(auth_views.LoginView):
 
     template_name = "pages/login.html"
     authentication_form = LoginForm
+    attempt: Attempt
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The throttle reads Django's request as well as DRF's.
-        if not LoginThrottle().allow_request(request, APIView()):  # type: ignore[arg-type]
-            return render(request, self.template_name, {"form": LoginForm(request), "throttled": True}, status=429)
+        try:
+            self.attempt = Attempt(request.POST.get("username", ""), address_of(request))
+        except LockedOut as locked:
+            response = render(
+                request,
+                self.template_name,
+                {"form": LoginForm(request), "locked": locked},
+                status=locked.problem.status,
+            )
+            response.headers["Retry-After"] = str(locked.retry_after)
+            return response
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
+        self.attempt.succeeded()
         # Django keeps the key where the same person logs in again; what a one-time code opens gets a key of its own.
         self.request.session.cycle_key()
         if isinstance(form, LoginForm) and form.authenticator is not None:
