@@ -169,7 +169,8 @@ class Operator:
             mechanism=asked.mechanism,
             results=results,
             errors=errors,
-            target_version=asked.target.version if operation is Usage.REWRAP and asked.target else 0,
+            target_version=asked.target.version if asked.target else 0,
+            target_mechanism=asked.target_mechanism,
         )
         return self._seals.close(request, reply_key, reply, asked.principal, now) if request.sealed else reply
 

@@ -9,7 +9,7 @@ from hsm.requests import Asked
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
-from strongroom.protocol.mechanisms import Usage, default_mechanism, fits, with_implied
+from strongroom.protocol.mechanisms import Usage, check_fits, default_mechanism, fits, with_implied
 from strongroom.protocol.operations import OperationRequest
 from strongroom.protocol.terms import ANY_TARGET
 
@@ -41,6 +41,7 @@ def _prepare_translate(
     if not target_mechanism:
         kept = rewraps and fits(asked.mechanism, target.terms.key_type, Usage.ENCRYPT)
         target_mechanism = asked.mechanism if kept else default_of(target, Usage.ENCRYPT)
+    asked.target_mechanism = target_mechanism
     check_terms(target, Usage.ENCRYPT, target_mechanism)
     take_nonces(records, request.partition, target, target_mechanism, _count(asked))
     decrypt = key.prepared(Usage.DECRYPT, asked.mechanism, asked.parameters)
@@ -72,19 +73,15 @@ def while_in_force(run: Prepared, key: LoadedKey, target: LoadedKey | None) -> P
 
 def default_of(key: LoadedKey, operation: Usage) -> str:
     """The mechanism where none is named. Raises `Refused("mechanism-unsupported")`."""
-    try:
-        permitted = [one for one in key.terms.mechanisms if fits(one, key.terms.key_type, operation)]
-        return permitted[0] if permitted else default_mechanism(key.terms.key_type, operation)
-    except KeyError:
-        raise Refused("mechanism-unsupported", f"{key.terms.key_type} cannot {operation}") from None
+    permitted = [one for one in key.terms.mechanisms if fits(one, key.terms.key_type, operation)]
+    return permitted[0] if permitted else default_mechanism(key.terms.key_type, operation)
 
 
 def check_terms(key: LoadedKey, operation: Usage, mechanism: str) -> None:
     """Raise `Refused("usage-not-permitted" | "mechanism-unsupported")`."""
     if operation not in key.terms.usages and operation not in with_implied(key.terms.usages):
         raise Refused("usage-not-permitted", f"{operation} is not among the key's usages")
-    if not fits(mechanism, key.terms.key_type, operation):
-        raise Refused("mechanism-unsupported", f"{mechanism} does not {operation} with {key.terms.key_type}")
+    check_fits(mechanism, key.terms.key_type, operation)
     if key.terms.mechanisms and mechanism not in key.terms.mechanisms:
         raise Refused("usage-not-permitted", f"{mechanism} is not among the key's mechanisms")
 

@@ -21,6 +21,7 @@ class Asked:
     mechanism: str
     parameters: Parameters
     target: LoadedKey | None = None
+    target_mechanism: str = ""
     items: list[Item] | None = None
     failed: int = 0
 

@@ -66,7 +66,8 @@ class Seals:
     def open(self, request: OperationRequest, version: int, mechanism: str) -> SealedContent:
         """What is inside, if it was sealed for this request. `version` and `mechanism` as they were asked for.
 
-        Raises `Refused`: `operations-key-unknown`, and what `open_content` does.
+        Raises `Refused`: `operations-key-unknown`, `malformed` for another number of items than the request states, by
+        which the portal keeps its quotas, and what `open_content` does.
         """
         binding = Binding(
             device=self._device,
@@ -77,14 +78,17 @@ class Seals:
             operation=request.operation,
             mechanism=mechanism,
         )
-        return open_content(self._key(request.operations_key), binding, request.sealed)
+        content = open_content(self._key(request.operations_key), binding, request.sealed)
+        if request.count != (count := len(content.items or ())):
+            raise Refused("malformed", f"`count` is {request.count}, and {count} items are sealed inside")
+        return content
 
     def close(
         self, request: OperationRequest, reply_key: bytes, reply: OperationReply, principal: str, now: int
     ) -> OperationReply:
         """`reply` with its results sealed to the client, and the device's statement about both."""
         request_digest = digest(request.sealed)
-        inside = SealedReply(reply.result, reply.results, reply.errors, reply.target_version)
+        inside = SealedReply(reply.result, reply.results, reply.errors, reply.target_version, reply.target_mechanism)
         sealed = seal_reply(reply_key, request_digest, inside)
         statement = OperationResult(
             device=self._device,
@@ -99,7 +103,14 @@ class Seals:
             issued_at=now,
         )
         return msgspec.structs.replace(
-            reply, result=b"", results=[], errors={}, target_version=0, sealed=sealed, statement=self._sign(statement)
+            reply,
+            result=b"",
+            results=[],
+            errors={},
+            target_version=0,
+            target_mechanism="",
+            sealed=sealed,
+            statement=self._sign(statement),
         )
 
     def _key(self, key_id: str) -> RecipientPrivateKey:

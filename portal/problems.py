@@ -45,7 +45,7 @@ def document(error: Refused) -> dict[str, Any]:
         "type": f"urn:strongroom:error:{error.code}",
         "title": error.problem.sentence,
         "status": error.problem.status,
-        "detail": error.detail or error.problem.sentence,
+        "detail": error.sentence,
         "code": error.code,
     }
 

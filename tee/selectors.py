@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from strongroom.protocol import jws
 from strongroom.protocol.commands import (
     Attest,
     AttestReply,
@@ -19,6 +20,7 @@ from strongroom.protocol.commands import (
     StatusReply,
 )
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.statements import Endorsement
 from tee import at_rest, engine
 from tee.drivers import secure_module
 from tee.models import (
@@ -61,6 +63,19 @@ def trust() -> list[dict[str, Any]]:
         }
         for device in Device.objects.filter(status=PublishedStatus.IN_FORCE).order_by("id")
     ]
+
+
+def operations_key(*, tenant: Tenant, partition_id: str) -> Endorsement:
+    """The newest key that the device of a partition has published for sealed operations: known while it is away too.
+
+    Raises `Refused`: `not-found`, `unavailable` where there is none.
+    """
+    partition = defined_partition(tenant=tenant, partition_id=partition_id)
+    keys = OperationsKey.objects.filter(status=PublishedStatus.IN_FORCE, device__device_id=partition.device_id)
+    token = keys.values_list("endorsement", flat=True).last()
+    if token is None:
+        raise Refused("unavailable", "the device has published no operations key")
+    return jws.read_unverified(token, Endorsement)
 
 
 def engine_keys() -> list[EngineKey]:

@@ -32,6 +32,11 @@ class Caller:
     def client_id(self) -> str:
         return self.user.username if self.user.kind == User.Kind.SERVICE else ""
 
+    @property
+    def client_user(self) -> User | None:
+        """The user, if it is an API client's: what it may touch is then its own."""
+        return self.user if self.client_id else None
+
 
 class BearerToken(TokenAuthentication):
     """Knox's scheme, but that an expired token is told from an unknown one; `request.auth` is the `Caller`.

@@ -1,5 +1,8 @@
 """Reads of tenants and what is theirs. Functions named `find_…` need a `tenant_scope` around them; others open one."""
 
+from django.utils import timezone
+from knox.models import AuthToken
+
 from strongroom.protocol.errors import Refused
 from tenants.models import ApiClient, ClientDevice, Membership, Partition, Tenant, User
 from tenants.scoping import tenant_scope
@@ -7,6 +10,23 @@ from tenants.scoping import tenant_scope
 
 def membership_of(user: User) -> Membership | None:
     return Membership.objects.select_related("tenant").filter(user=user).first()
+
+
+def check_still_stands(*, tenant: Tenant, user: User, token_digest: str) -> None:
+    """That what an API client asked for earlier may be done now.
+
+    Raises `Refused("forbidden")` where the tenant is suspended, the client was removed, or the token was revoked or has
+    expired.
+    """
+    if tenant.status != Tenant.Status.ACTIVE:
+        raise Refused("forbidden", "the tenant was suspended since it was asked for")
+    if not user.is_active:
+        raise Refused("forbidden", "the API client that asked for it was removed")
+    token = AuthToken.objects.filter(digest=token_digest, user=user).first()
+    if token is None:
+        raise Refused("forbidden", "the token that asked for it was revoked: ask again with another")
+    if token.expiry is not None and token.expiry <= timezone.now():
+        raise Refused("forbidden", "the token that asked for it has expired: ask again with another")
 
 
 def clients(*, tenant: Tenant) -> list[ApiClient]:

@@ -12,21 +12,26 @@ import psycopg
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from portal.dataplane.batches import VALID
-from portal.dataplane.bodies import Asked, BatchAnswer, ItemAnswer, ItemError, OperationAnswer, read_body
+from portal.dataplane.batches import VALID, check_count
+from portal.dataplane.bodies import Asked, BatchAnswer, Errors, ItemAnswer, ItemError, OperationAnswer, read_body
 from portal.dataplane.directory import KeyPlace
 from portal.dataplane.operations import directory, parameters_of
 from portal.jobs import operations
 from portal.jobs.models import Operation
-from strongroom.protocol import jws
-from strongroom.protocol.commands import PublishKeys, PublishKeysReply
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import Item, Parameters
+from strongroom.protocol.instructions import MAX_ITEMS, Parameters
 from strongroom.protocol.mechanisms import Usage
-from strongroom.protocol.sealed import REPLY_KEY, Binding, SealedContent, open_reply, seal_content
+from strongroom.protocol.sealed import (
+    REPLY_KEY,
+    Binding,
+    SealedContent,
+    SealedReply,
+    open_reply,
+    seal_content,
+    seal_reply,
+)
 from strongroom.protocol.sealing import RecipientPublicKey
-from strongroom.protocol.statements import Endorsement
-from tee.drivers import secure_module
+from tee.selectors import operations_key
 from tenants.authentication import Caller
 from tenants.models import Tenant
 
@@ -55,6 +60,7 @@ class _Sealed(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     version: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
     mechanism: Annotated[str, msgspec.Meta(max_length=64)] = ""
     instruction: Annotated[str, msgspec.Meta(max_length=MAX_INSTRUCTION)] = ""
+    count: Annotated[int, msgspec.Meta(ge=0, le=MAX_ITEMS)] = 0
 
 
 def submit(*, tenant: Tenant, caller: Caller, token: bytes, reference: str, operation: str, data: bytes) -> Operation:
@@ -66,16 +72,24 @@ def submit(*, tenant: Tenant, caller: Caller, token: bytes, reference: str, oper
     operation_id = operations.new_operation_id()
     try:
         client = known.client(token)
-        client.quota.spend(requests=1, items=1)
         key = known.key(tenant.pk, reference)
         # 2. What the client has sealed goes on as it is; what came in clear is sealed here.
         if "sealed" in members:
             kept = msgspec.structs.asdict(_read(msgspec.json.encode(members), _Sealed))
+            client.quota.spend(items=kept["count"] or 1)
         else:
-            asked = read_body(msgspec.json.encode(members))
-            client.quota.spend(items=len(asked.items or [None]) - 1)
+            asked = read_body(msgspec.json.encode(members), operation)
+            client.quota.spend(items=len(asked.items or ()) or 1)
             parameters = parameters_of(asked.body, client, key, known)
-            kept = _seal(key, operation, asked, parameters, _reply_key(token, operation_id))
+            kept = _seal(
+                asked,
+                parameters,
+                tenant=tenant,
+                key=key,
+                operation=operation,
+                operation_id=operation_id,
+                reply_key=_reply_key(token, operation_id),
+            )
     except psycopg.DataError:
         raise Refused("malformed", "no key has such a name") from None
     except psycopg.Error:
@@ -84,6 +98,7 @@ def submit(*, tenant: Tenant, caller: Caller, token: bytes, reference: str, oper
     return operations.create(
         tenant=tenant,
         user=caller.user,
+        token_digest=caller.token.digest,
         operation_id=operation_id,
         partition=key.partition,
         key_id=key.key_id,
@@ -97,20 +112,31 @@ def answer(row: Operation, token: bytes) -> OperationAnswer | BatchAnswer | None
     """The answer that the synchronous call would have had, to the token that asked; None to any other."""
     if not row.portal_sealed or row.status != Operation.Status.DONE:
         return None
+    key = _reply_key(token, row.operation_id)
     try:
-        reply = open_reply(_reply_key(token, row.operation_id), row.request_digest, bytes(row.reply))
+        reply = open_reply(key, row.request_digest, bytes(row.reply)) if row.reply else SealedReply()
+        unread = open_reply(key, row.operation_id, bytes(row.unread)).errors if row.unread else {}
     except Refused:
         return None
     verified = row.operation == Usage.VERIFY
-    if row.batch:
-        results = [
-            _failed(*reply.errors[place]) if place in reply.errors else _succeeded(one, verified)
-            for place, one in enumerate(reply.results)
-        ]
-        return BatchAnswer(results=results, key_id=row.key_id, version=row.used_version, mechanism=row.used_mechanism)
-    one = _succeeded(reply.result, verified)
-    return OperationAnswer(
-        result=one.result, valid=one.valid, key_id=row.key_id, version=row.used_version, mechanism=row.used_mechanism
+    how: dict[str, Any] = {
+        "key_id": row.key_id,
+        "version": row.used_version,
+        "target_version": reply.target_version,
+        "mechanism": row.used_mechanism,
+        "target_mechanism": reply.target_mechanism,
+    }
+    if not row.batch:
+        one = _succeeded(reply.result, verified)
+        return OperationAnswer(result=one.result, valid=one.valid, **how)
+    # What could not be read was not sent to the device: it stands between what was.
+    done = iter(
+        _failed(*reply.errors[place]) if place in reply.errors else _succeeded(one, verified)
+        for place, one in enumerate(reply.results)
+    )
+    count = len(reply.results) + len(unread)
+    return BatchAnswer(
+        results=[_failed(*unread[place]) if place in unread else next(done) for place in range(count)], **how
     )
 
 
@@ -127,27 +153,28 @@ def _read(data: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise Refused("malformed", "not JSON") from None
 
 
-def _items(asked: Asked) -> list[Item] | None:
-    """An item that cannot be read refuses the whole: there is nobody yet who could be told of it alone."""
-    if asked.errors:
-        index, (_, detail) = min(asked.errors.items())
-        raise Refused("malformed", f"item {index}: {detail}")
-    return None if asked.items is None else [one for one in asked.items if one is not None]
-
-
-def _seal(key: KeyPlace, operation: str, asked: Asked, parameters: Parameters, reply_key: bytes) -> dict[str, Any]:
+def _seal(
+    asked: Asked,
+    parameters: Parameters,
+    *,
+    tenant: Tenant,
+    key: KeyPlace,
+    operation: str,
+    operation_id: str,
+    reply_key: bytes,
+) -> dict[str, Any]:
     """The request sealed to the device's operations key, and how it was asked for."""
     body = asked.body
     if body.instruction:
         raise Refused("instruction-mismatch", "a deferred instruction is over a sealed request: send `sealed`")
     if operation == Usage.WRAP and parameters.clear:
         raise Refused("malformed", "a data key that is wanted in clear is not asked for asynchronously")
-    published = secure_module().call(PublishKeys(), PublishKeysReply)
-    if not published.operations_keys:
-        raise Refused("unavailable", "the device has no operations key")
-    endorsement = jws.read_unverified(published.operations_keys[-1], Endorsement)
+    items = None if asked.items is None else [one for one in asked.items if one is not None]
+    if asked.items is not None:
+        check_count(asked.items)
+    endorsement = operations_key(tenant=tenant, partition_id=key.partition)
     binding = Binding(
-        device=published.device,
+        device=endorsement.device,
         operations_key=endorsement.key_id,
         partition=key.partition,
         key=key.key_id,
@@ -155,16 +182,23 @@ def _seal(key: KeyPlace, operation: str, asked: Asked, parameters: Parameters, r
         operation=operation,
         mechanism=body.mechanism,
     )
-    items = _items(asked)
     content = SealedContent(reply_key, body.payload or b"", parameters, items)
+    public_key = RecipientPublicKey.from_text(endorsement.public_key)
     return {
-        "sealed": seal_content(RecipientPublicKey.from_text(endorsement.public_key), binding, content),
+        "sealed": b"" if items == [] else seal_content(public_key, binding, content),
         "operations_key": endorsement.key_id,
         "version": body.version,
         "mechanism": body.mechanism,
         "portal_sealed": True,
         "batch": items is not None,
+        "count": len(items or ()),
+        "unread": _seal_errors(reply_key, operation_id, asked.errors),
     }
+
+
+def _seal_errors(reply_key: bytes, operation_id: str, errors: Errors) -> bytes:
+    """Errors may quote what was sent: they rest as the result does, for the token that asked."""
+    return seal_reply(reply_key, operation_id, SealedReply(errors=errors)) if errors else b""
 
 
 def _reply_key(token: bytes, operation_id: str) -> bytes:

@@ -1,6 +1,6 @@
 """A batch over HTTP: as few round trips to the TEE as frames allow, and each item's answer in its place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from portal.dataplane.bodies import Asked, BatchAnswer, Errors, ItemAnswer, ItemError
 from portal.dataplane.data_keys import split
@@ -18,27 +18,28 @@ VALID = b"\x01"
 
 
 def operate_batch(
-    asked: Asked, items: list[Item | None], operation: str, ask: Ask, between: Callable[[], None]
+    asked: Asked,
+    items: list[Item | None],
+    *,
+    key_id: str,
+    operation: str,
+    ask: Ask,
+    between: Callable[[], None],
 ) -> BatchAnswer:
     """Answer every item; `between` is called between two round trips.
 
     Raises `Refused`: `malformed`, `batch-too-large`, and what the TEE says of the whole.
     """
     # 1. Which items the TEE is asked about: all under one signature, or those that can be, in chunks.
-    if not items:
-        raise Refused("malformed", "a batch without items")
-    if len(items) > MAX_ITEMS:
-        raise Refused("batch-too-large", f"a batch has at most {MAX_ITEMS} items")
+    check_count(items)
     if asked.body.instruction:
         chunks = [_signed(asked, items)]
     else:
         chunks = list(_chunks(_sendable(items, asked.errors, largest_payload(operation)), operation, asked))
-    if not chunks:
-        raise Refused("malformed", f"none of the items can be read or is small enough: {asked.errors[0][1]}")
     # 2. Ask. What refuses the first chunk refuses the batch; later, what was done before is not lost.
     results: dict[int, bytes] = {}
     errors = dict(asked.errors)
-    version, mechanism, key_id, target = asked.body.version, asked.body.mechanism, "", 0
+    version, mechanism, target, target_mechanism = asked.body.version, asked.body.mechanism, 0, ""
     for number, chunk in enumerate(chunks):
         if number:
             between()
@@ -51,7 +52,8 @@ def operate_batch(
             errors.update(dict.fromkeys(left, (refused.code, refused.detail)))
             break
         # The version that was current for the first chunk is so for all.
-        key_id, version, mechanism, target = reply.key, reply.version, reply.mechanism, reply.target_version
+        version, mechanism = reply.version, reply.mechanism
+        target, target_mechanism = reply.target_version, reply.target_mechanism
         for place, (index, _) in enumerate(chunk):
             if place in reply.errors:
                 errors[index] = reply.errors[place]
@@ -65,7 +67,16 @@ def operate_batch(
         version=version,
         target_version=target,
         mechanism=mechanism,
+        target_mechanism=target_mechanism,
     )
+
+
+def check_count(items: Sequence[object]) -> None:
+    """Raises `Refused`: `malformed` for a batch without items, `batch-too-large`."""
+    if not items:
+        raise Refused("malformed", "a batch without items")
+    if len(items) > MAX_ITEMS:
+        raise Refused("batch-too-large", f"a batch has at most {MAX_ITEMS} items")
 
 
 Chunk = list[tuple[int, Item]]

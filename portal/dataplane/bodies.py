@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_SEALED, Item
+from strongroom.protocol.instructions import MAX_ITEMS, MAX_SEALED, Item
+from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.sealed import MAX_SEALED as MAX_SEALED_REQUEST
 
 MAX_BODY = 32 * 1024 * 1024
@@ -19,7 +20,7 @@ class OperationParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
     """`Parameters` as REST has them: bytes in standard base64, the target key also by its name."""
 
     prehashed: bool = False
-    signature: bytes = b""
+    signature: bytes | None = None
     aad: bytes = b""
     format: Literal["", "raw"] = ""
     salt: bytes = b""
@@ -35,7 +36,7 @@ class ItemBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """An item of a batch."""
 
     payload: bytes
-    signature: bytes = b""
+    signature: bytes | None = None
     aad: bytes = b""
 
 
@@ -49,10 +50,14 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     instruction: str = ""
     sealed: bytes = b""
     operations_key: str = ""
+    count: Annotated[int, msgspec.Meta(ge=0, le=MAX_ITEMS)] = 0
 
 
 class OperationBody(Body, kw_only=True):
-    """The request's body: `payload`, or the `items` of a batch, or what is `sealed` to the device's operations key."""
+    """The request's body: `payload`, or the `items` of a batch, or what is `sealed` to the device's operations key.
+
+    `count`: how many items are in `sealed`, by which they count against the caller's quota; the device insists on it.
+    """
 
     items: list[ItemBody] | None = None
 
@@ -64,7 +69,10 @@ class _LooseBody(Body, kw_only=True):
 
 
 class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The answer's body: `valid` of verify, else `result`; of a data key `clear` too, where it was asked for."""
+    """The answer's body: `valid` of verify, else `result`; of a data key `clear` too, where it was asked for.
+
+    `target_version`, `target_mechanism`: of translate and rewrap, under what the result is.
+    """
 
     result: bytes | None = None
     clear: bytes | None = None
@@ -73,6 +81,7 @@ class OperationAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
     version: int
     target_version: int = 0
     mechanism: str
+    target_mechanism: str = ""
 
 
 class SealedAnswer(msgspec.Struct, kw_only=True):
@@ -107,6 +116,7 @@ class BatchAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
     version: int
     target_version: int = 0
     mechanism: str
+    target_mechanism: str = ""
 
 
 _read = msgspec.json.Decoder(OperationBody).decode
@@ -122,8 +132,9 @@ class Asked(msgspec.Struct, kw_only=True):
     errors: Errors
 
 
-def read_body(data: bytes) -> Asked:
+def read_body(data: bytes, operation: str) -> Asked:
     """Raises `Refused`: `malformed`, `too-large`. An item that cannot be read is in the errors and refuses no other."""
+    verifies = operation == Usage.VERIFY
     errors: Errors = {}
     items: list[Item | None] | None = None
     try:
@@ -131,27 +142,37 @@ def read_body(data: bytes) -> Asked:
         try:
             body = _read(data)
             if body.items is not None:
-                items = [Item(one.payload, one.signature, one.aad) for one in body.items]
+                items = [_item_of(one, index, errors, verifies) for index, one in enumerate(body.items)]
         except msgspec.ValidationError as error:
             body = _read_loosely(data)
             if body.items is None:
                 raise error from None
-            items = [_item(raw, index, errors) for index, raw in enumerate(body.items)]
+            items = [_item(raw, index, errors, verifies) for index, raw in enumerate(body.items)]
     except msgspec.ValidationError as error:
         raise Refused("malformed", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refused("malformed", "not JSON") from None
     _check(body, items)
+    if verifies and items is None and body.parameters.signature is None and not (body.instruction or body.sealed):
+        raise Refused("malformed", "verify needs the signature, in `parameters.signature`")
     return Asked(body=body, items=items, errors=errors)
 
 
-def _item(raw: msgspec.Raw, index: int, errors: Errors) -> Item | None:
+def _item(raw: msgspec.Raw, index: int, errors: Errors, verifies: bool) -> Item | None:
     try:
         one = _read_item(raw)
     except msgspec.ValidationError as error:
         errors[index] = ("malformed", str(error))
         return None
-    return Item(one.payload, one.signature, one.aad)
+    return _item_of(one, index, errors, verifies)
+
+
+def _item_of(one: ItemBody, index: int, errors: Errors, verifies: bool) -> Item | None:
+    """A signature may be empty, and is then none that holds; left out it was forgotten."""
+    if verifies and one.signature is None:
+        errors[index] = ("malformed", "verify needs the signature, in the item's own `signature`")
+        return None
+    return Item(one.payload, one.signature or b"", one.aad)
 
 
 def _check(body: Body, items: list[Item | None] | None) -> None:

@@ -132,8 +132,9 @@ def _answer(operation: Usage) -> type[serializers.Serializer]:
     found = {"valid"} if operation is Usage.VERIFY else {"result"}
     found |= {"clear"} if operation is Usage.WRAP else set()
     item = _subset(f"{title}ItemOut", ItemOut, found | {"error"})
-    own = found | ({"target_version"} if operation is Usage.REWRAP else set())
-    left_out = {"result", "valid", "clear", "target_version"} - own
+    targets = {"target_version", "target_mechanism"}
+    own = found | (targets if operation in (Usage.TRANSLATE, Usage.REWRAP) else set())
+    left_out = ({"result", "valid", "clear"} | targets) - own
     fields: dict[str, Any] = dict.fromkeys(left_out)
     fields |= {"__doc__": OperationOut.__doc__, "results": serializers.ListField(child=item(), required=False)}
     return type(f"{title}Out", (OperationOut,), fields)

@@ -103,23 +103,24 @@ def _client(environ: WSGIEnvironment) -> Client:
 
 def _operate(environ: WSGIEnvironment, client: Client) -> bytes:
     """The answer's body. Raises `Refused`, `psycopg.Error`."""
-    client.quota.spend(requests=1, items=1)
+    client.quota.spend(requests=1)
     # 2. What it asks, however slowly it sends that. All else is for when it is its tenant's turn.
     body = _read(environ)
     turns.take(client.tenant)
     try:
-        asked = read_body(body)
-        if asked.items:
-            client.quota.spend(items=len(asked.items) - 1)
-        return _encode(_perform(environ["PATH_INFO"], client, asked))
+        _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
+        asked = read_body(body, operation)
+        client.quota.spend(items=len(asked.items or ()) or asked.body.count or 1)
+        return _encode(_perform(reference, operation, client, asked))
     finally:
         turns.give(client.tenant)
 
 
-def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | BatchAnswer | SealedAnswer:
+def _perform(
+    reference: str, operation: str, client: Client, asked: Asked
+) -> OperationAnswer | BatchAnswer | SealedAnswer:
     """Raises `Refused`, `psycopg.Error`."""
     # 3. Of which key. A tenant's keys are all that it can name.
-    _, reference, operation = path.rsplit("/", 2)
     known = directory()
     key = known.key(client.tenant, reference)
     parameters = parameters_of(asked.body, client, key, known)
@@ -139,6 +140,7 @@ def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | Batch
             items=items,
             sealed=asked.body.sealed,
             operations_key=asked.body.operations_key,
+            count=asked.body.count,
         )
         reply = secure_module().operate(request)
         if reply.code:
@@ -146,8 +148,14 @@ def _perform(path: str, client: Client, asked: Asked) -> OperationAnswer | Batch
         return reply
 
     if asked.items is not None:
-        between = partial(turns.pass_on, client.tenant)
-        return operate_batch(asked, asked.items, operation, lambda items, *chosen: ask(b"", items, *chosen), between)
+        return operate_batch(
+            asked,
+            asked.items,
+            key_id=key.key_id,
+            operation=operation,
+            ask=lambda items, *chosen: ask(b"", items, *chosen),
+            between=partial(turns.pass_on, client.tenant),
+        )
     reply = ask(asked.body.payload or b"", None, asked.body.version, asked.body.mechanism)
     # 5. The answer; that to a sealed request is not for us.
     if asked.body.sealed:
@@ -176,6 +184,7 @@ def _answer(
         version=reply.version,
         target_version=reply.target_version,
         mechanism=reply.mechanism,
+        target_mechanism=reply.target_mechanism,
     )
 
 
@@ -217,7 +226,7 @@ def parameters_of(body: Body, client: Client, key: KeyPlace, known: Directory) -
         target = place.key_id
     return Parameters(
         prehashed=given.prehashed,
-        signature=b64u(given.signature),
+        signature=b64u(given.signature or b""),
         aad=b64u(given.aad),
         format=given.format,
         salt=b64u(given.salt),

@@ -12,12 +12,12 @@ from rest_framework.response import Response
 
 from portal.dataplane import asynchronous
 from portal.dataplane.serializers import ItemErrorOut, OperationOut
-from portal.jobs import selectors
+from portal.jobs import operations, selectors
 from portal.jobs.models import Operation as OperationRow
 from strongroom.protocol.errors import Refused
 from tenants.api.base import ApiView
 from tenants.api.media import check_media_type
-from tenants.permissions import READERS
+from tenants.permissions import ADMINS, CLIENT, READERS
 
 NOT_THE_ASKER = "The result is sealed under a key that is derived from the token that asked: only that token opens it."
 SEALED_BY_CLIENT = "Whoever sealed the request opens the result."
@@ -55,7 +55,7 @@ class Operations(ApiView):
 
 
 class Operation(ApiView):
-    allowed = {"GET": READERS}
+    allowed = {"GET": READERS, "DELETE": CLIENT | ADMINS}
 
     @extend_schema(responses=AsyncResultOut)
     def get(self, request: Request, operation_id: str) -> Response:
@@ -65,6 +65,15 @@ class Operation(ApiView):
         """
         row = selectors.operation(tenant=self.tenant, operation_id=operation_id)
         return Response(_describe(row) | _result(row, _bearer(request)))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, operation_id: str) -> Response:
+        """Delete an asynchronous operation and its result.
+
+        One that waits is taken back. An API client deletes its own, an admin any.
+        """
+        operations.forget(tenant=self.tenant, user=self.caller.client_user, operation_id=operation_id)
+        return Response(status=204)
 
 
 def submit(view: ApiView, request: Request, reference: str, operation: str) -> Response:

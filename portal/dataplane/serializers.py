@@ -44,6 +44,9 @@ class OperationIn(serializers.Serializer):
     instruction = serializers.CharField(required=False)
     sealed = serializers.CharField(required=False, help_text="Instead of payload, items and parameters.")
     operations_key = serializers.CharField(required=False, help_text="What it is sealed to.")
+    count = serializers.IntegerField(
+        required=False, max_value=MAX_ITEMS, help_text="How many items are sealed inside, where it is a batch."
+    )
     callback = serializers.CharField(required=False)
 
 
@@ -70,7 +73,8 @@ class OperationOut(serializers.Serializer):
     results = serializers.ListField(child=ItemOut(), required=False)
     key_id = serializers.CharField()
     version = serializers.IntegerField()
-    target_version = serializers.IntegerField(help_text="Of the same key: what the result is under.")
+    target_version = serializers.IntegerField(help_text="Of the target: what the result is under.")
     mechanism = serializers.CharField()
+    target_mechanism = serializers.CharField(help_text="By which the result was encrypted.")
     sealed = serializers.CharField(required=False, help_text="To a sealed request, instead of all results.")
     statement = serializers.CharField(required=False, help_text="The device's word on request and answer.")

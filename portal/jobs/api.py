@@ -124,14 +124,13 @@ class Jobs(ApiView):
         Then put its chunks, each sealed to the device, and start it. It is carried out in the background.
         """
         body = self.read(JobIn)
-        key = find_key(tenant=self.tenant, reference=body.pop("key"))
-        asked = {"partition": key.partition.partition_id or "", "key_id": key.key_id, **body}
-        job = services.create_job(tenant=self.tenant, user=self.caller.user, **asked)
+        key = find_key(tenant=self.tenant, reference=body.pop("key"), version=body["version"])
+        job = services.create_job(tenant=self.tenant, user=self.caller.user, key=key, **body)
         return Response(job_out(*selectors.job(tenant=self.tenant, job_id=job.job_id)), status=201)
 
 
 class Job(ApiView):
-    allowed = {"GET": READERS}
+    allowed = {"GET": READERS, "DELETE": CLIENT | ADMINS}
 
     @extend_schema(responses=JobOut)
     def get(self, request: Request, job_id: str) -> Response:
@@ -141,6 +140,16 @@ class Job(ApiView):
         """
         return Response(job_out(*selectors.job(tenant=self.tenant, job_id=job_id)))
 
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, job_id: str) -> Response:
+        """Delete what there is of a job, results too.
+
+        One that is not over is cancelled. An API client deletes its own, an admin any. That there was a job is
+        shown for 90 days.
+        """
+        services.forget_job(tenant=self.tenant, user=self.caller.client_user, job_id=job_id)
+        return Response(status=204)
+
 
 class Start(ApiView):
     allowed = {"POST": CLIENT}
@@ -149,9 +158,11 @@ class Start(ApiView):
     def post(self, request: Request, job_id: str) -> Response:
         """Start a job whose chunks are all there.
 
-        To start it again changes nothing.
+        It is carried out as long as the token that started it stands. To start it again changes nothing but that:
+        with a new token, before the old one is revoked.
         """
-        services.start_job(tenant=self.tenant, user=self.caller.user, job_id=job_id)
+        token = self.caller.token.digest
+        services.start_job(tenant=self.tenant, user=self.caller.user, token_digest=token, job_id=job_id)
         return Response(job_out(*selectors.job(tenant=self.tenant, job_id=job_id)))
 
 
@@ -164,8 +175,7 @@ class Cancel(ApiView):
 
         What is there of it, results too, is deleted. An API client cancels its own, an admin any.
         """
-        user = self.caller.user if self.caller.client_id else None
-        services.cancel_job(tenant=self.tenant, user=user, job_id=job_id)
+        services.cancel_job(tenant=self.tenant, user=self.caller.client_user, job_id=job_id)
         return Response(job_out(*selectors.job(tenant=self.tenant, job_id=job_id)))
 
 
@@ -202,7 +212,9 @@ class Chunk(ApiView):
         body = self.read(ChunkIn)
         if not body["sealed"]:
             raise Refused("malformed", "an empty chunk")
-        new = services.put_chunk(tenant=self.tenant, user=self.caller.user, job_id=job_id, number=number, **body)
+        new = services.put_chunk(
+            tenant=self.tenant, user=self.caller.user, quota=self.quota, job_id=job_id, number=number, **body
+        )
         about = {"number": number, "items": body["items"], "done": False}
         return Response(ChunkStateOut(about).data, status=201 if new else 200)
 

@@ -7,7 +7,7 @@ from strongroom.protocol.access import client_principal
 from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers import secure_module
-from tenants.models import Tenant
+from tenants.selectors import check_still_stands
 
 PAUSE = timedelta(seconds=5)
 """Between two attempts of what the device refuses for now."""
@@ -20,10 +20,12 @@ _FINAL = {
 """Beside all that is wrong with the request itself (400): refusals that waiting does not mend."""
 
 
-def ask(work: Work, sealed: bytes, instruction: str) -> OperationReply:
-    """The device's reply. Raises `Refused` with its code, `forbidden` where the client or tenant is none any more."""
-    if not work.user.is_active or work.tenant.status != Tenant.Status.ACTIVE:
-        raise Refused("forbidden", "the API client that asked for it was removed, or its tenant suspended")
+def ask(work: Work, sealed: bytes, instruction: str, count: int) -> OperationReply:
+    """The device's reply. `count`: how many items are in `sealed`.
+
+    Raises `Refused` with the device's code, `forbidden` where token, client or tenant do not stand any more.
+    """
+    check_still_stands(tenant=work.tenant, user=work.user, token_digest=work.token_digest)
     request = OperationRequest(
         principal=client_principal(work.user.username),
         partition=work.partition,
@@ -35,6 +37,7 @@ def ask(work: Work, sealed: bytes, instruction: str) -> OperationReply:
         instruction=instruction,
         sealed=sealed,
         operations_key=work.operations_key,
+        count=count,
     )
     reply = secure_module().operate(request)
     if reply.code:

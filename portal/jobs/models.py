@@ -11,13 +11,15 @@ from tenants.models import Tenant, User
 
 
 class Work(models.Model):
-    """What both are asked for. `user`: the API client's service user; `operations_key`: what requests are sealed to.
+    """What both are asked for. `user`: the API client's service user; `token_digest`: of the token that must still
+    stand for it to be carried out; `operations_key`: what requests are sealed to.
 
     `error_code` and `error_detail`: why it has failed, or waits for `next_try`.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    token_digest = models.CharField(max_length=128, blank=True, default="")
     partition = models.CharField(max_length=64)
     key_id = models.CharField(max_length=64)
     version = models.PositiveIntegerField(default=0)
@@ -40,7 +42,8 @@ class Operation(Work):
     """One asynchronous operation. `request` is there until it has ended, `reply` and the device's `statement` then.
 
     `portal_sealed`: it came in clear and this portal sealed it on arrival, under a reply key that only the caller's
-    token gives again. `used_version` and `used_mechanism` are those by which it was done.
+    token gives again. `count`: how many items are in `request`; `unread`: the errors of those that could not be read,
+    under that reply key. `used_version` and `used_mechanism` are those by which it was done.
     """
 
     class Status(models.TextChoices):
@@ -53,6 +56,8 @@ class Operation(Work):
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.QUEUED)
     portal_sealed = models.BooleanField(default=False)
     batch = models.BooleanField(default=False)
+    count = models.PositiveIntegerField(default=0)
+    unread = models.BinaryField(blank=True, default=b"")
     request = models.BinaryField()
     request_digest = models.CharField(max_length=64)
     instruction = models.TextField(blank=True, default="")

@@ -13,6 +13,7 @@ from portal.jobs.asking import PATIENCE, PAUSE, ask, is_final
 from portal.jobs.models import Operation
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.operations import OperationReply
 from tenants.models import Tenant, User
 from tenants.scoping import tenant_scope
 
@@ -41,7 +42,7 @@ def create(*, tenant: Tenant, user: User, operation_id: str, sealed: bytes, call
             user=user,
             operation_id=operation_id,
             request=sealed,
-            request_digest=digest(sealed),
+            request_digest=digest(sealed) if sealed else "",
             callback=named,
             next_try=timezone.now(),
             **asked,
@@ -49,6 +50,18 @@ def create(*, tenant: Tenant, user: User, operation_id: str, sealed: bytes, call
         arguments = [tenant.pk, row.pk]
         transaction.on_commit(lambda: current_app.send_task(RUN, arguments, retry=False), robust=True)
     return row
+
+
+def forget(*, tenant: Tenant, user: User | None, operation_id: str) -> None:
+    """Delete an operation (of `user`, if given), with its result, or before it is carried out.
+
+    Raises `Refused("not-found")`.
+    """
+    with tenant_scope(tenant):
+        rows = Operation.objects.filter(tenant=tenant, operation_id=operation_id)
+        deleted, _ = (rows.filter(user=user) if user else rows).delete()
+    if not deleted:
+        raise Refused("not-found")
 
 
 def run(*, tenant: Tenant, operation: int) -> None:
@@ -65,9 +78,10 @@ def run(*, tenant: Tenant, operation: int) -> None:
         if row is None:
             return
         try:
-            reply = ask(row, bytes(row.request), row.instruction)
+            # A batch of which nothing could be read has nothing for the device.
+            reply = ask(row, bytes(row.request), row.instruction, row.count) if row.request else OperationReply()
         except Refused as refused:
-            row.error_code, row.error_detail = refused.code, refused.detail[:500]
+            row.error_code, row.error_detail = refused.code, refused.sentence[:500]
             if not is_final(refused) and timezone.now() < row.created + PATIENCE:
                 row.status, row.next_try = Operation.Status.QUEUED, timezone.now() + PAUSE
                 row.save()

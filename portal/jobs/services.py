@@ -1,7 +1,6 @@
 """Bulk jobs: opened, filled with sealed chunks, started, carried out chunk by chunk, forgotten after a while."""
 
 import time
-from typing import Any
 
 from celery import current_app
 from django.db import connection, transaction
@@ -14,7 +13,11 @@ from portal.jobs.asking import PATIENCE, PAUSE, ask, is_final
 from portal.jobs.models import Chunk, Job
 from strongroom.protocol.encoding import digest, make_id
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.mechanisms import check_fits
+from tee.models import Key
+from tee.selectors import operations_key as find_operations_key
 from tenants.models import Tenant, User
+from tenants.quotas import Quota
 from tenants.scoping import tenant_scope
 
 RUN = "portal.jobs.tasks.run_job"
@@ -29,27 +32,57 @@ _LOCK = 0x6A6F6273
 _GOING = (Job.Status.RUNNING, Job.Status.PAUSED)
 
 
-def create_job(*, tenant: Tenant, user: User, chunks: int, items: int, callback: str, **asked: Any) -> Job:
-    """An open job, whose chunks are to come. `asked`: the remaining fields of the row.
+def create_job(
+    *,
+    tenant: Tenant,
+    user: User,
+    key: Key,
+    operation: str,
+    mechanism: str,
+    operations_key: str,
+    chunks: int,
+    items: int,
+    callback: str,
+    version: int,
+) -> Job:
+    """An open job with this version of a key, whose chunks are to come.
 
-    Raises `Refused`: `not-found` for a callback that is none, `conflict` for one job too many.
+    Raises `Refused`: `mechanism-unsupported`, `key-not-active` and `operations-key-unknown` for what can never run,
+    as far as the portal knows; `not-found` for a callback that is none, `conflict` for one job too many.
     """
+    partition = key.partition.partition_id or ""
+    check_fits(mechanism, key.key_type, operation)
+    if key.state == "destroyed":
+        raise Refused("key-not-active", f"version {version} is destroyed")
+    if operations_key != find_operations_key(tenant=tenant, partition_id=partition).key_id:
+        raise Refused("operations-key-unknown")
     with tenant_scope(tenant):
         unfinished = Job.objects.filter(tenant=tenant, status__in=(Job.Status.OPEN, *_GOING))
         if unfinished.count() >= MOST_UNFINISHED:
             raise Refused("conflict", f"a tenant has at most {MOST_UNFINISHED} unfinished jobs: cancel one")
         named = find_callback(tenant=tenant, callback_id=callback) if callback else None
         return Job.objects.create(
-            tenant=tenant, user=user, job_id=make_id("job_"), chunks=chunks, items=items, callback=named, **asked
+            tenant=tenant,
+            user=user,
+            job_id=make_id("job_"),
+            partition=partition,
+            key_id=key.key_id,
+            version=version,
+            operation=operation,
+            mechanism=mechanism,
+            operations_key=operations_key,
+            chunks=chunks,
+            items=items,
+            callback=named,
         )
 
 
 def put_chunk(
-    *, tenant: Tenant, user: User, job_id: str, number: int, sealed: bytes, instruction: str, items: int
+    *, tenant: Tenant, user: User, quota: Quota, job_id: str, number: int, sealed: bytes, instruction: str, items: int
 ) -> bool:
-    """Keep one chunk; whether it is new. The same bytes again are fine, others are not.
+    """Keep one chunk; whether it is new, and then its items count. The same bytes again are fine, others are not.
 
-    Raises `Refused`: `not-found`, `conflict` for other bytes, or where the job has begun.
+    Raises `Refused`: `not-found`, `conflict` for other bytes, or where the job has begun; `quota-exceeded`.
     """
     stated = digest(sealed + b"\x00" + instruction.encode())
     with tenant_scope(tenant):
@@ -58,6 +91,7 @@ def put_chunk(
             raise Refused("not-found", f"the job's chunks are numbered 0 to {job.chunks - 1}")
         kept = Chunk.objects.filter(job=job, number=number).values_list("digest", flat=True).first()
         if kept is None and job.status == Job.Status.OPEN:
+            quota.spend(items=items)
             _, new = Chunk.objects.get_or_create(
                 job=job,
                 number=number,
@@ -73,10 +107,16 @@ def put_chunk(
     raise Refused("conflict", "the job has begun or ended" if kept is None else "the chunk is there with other bytes")
 
 
-def start_job(*, tenant: Tenant, user: User, job_id: str) -> Job:
-    """Begin, once all chunks are there. Raises `Refused`: `not-found`, `conflict`."""
+def start_job(*, tenant: Tenant, user: User, token_digest: str, job_id: str) -> Job:
+    """Begin, once all chunks are there, as long as this token stands: started again, by whose token that was.
+
+    Raises `Refused`: `not-found`, `conflict`.
+    """
     with tenant_scope(tenant):
         job = selectors.find_job(tenant=tenant, job_id=job_id, user=user, lock=True)
+        if job.status in _GOING:
+            job.token_digest = token_digest
+            job.save(update_fields=["token_digest"])
         if job.status in (*_GOING, Job.Status.DONE):
             return job
         if job.status != Job.Status.OPEN:
@@ -85,7 +125,7 @@ def start_job(*, tenant: Tenant, user: User, job_id: str) -> Job:
         if there != job.chunks:
             raise Refused("conflict", f"{job.chunks - there} of {job.chunks} chunks are missing")
         now = timezone.now()
-        job.status, job.started, job.next_try = Job.Status.RUNNING, now, now
+        job.status, job.started, job.next_try, job.token_digest = Job.Status.RUNNING, now, now, token_digest
         job.save()
         arguments = [tenant.pk, job.pk]
         for _ in range(PARALLEL):
@@ -97,15 +137,26 @@ def cancel_job(*, tenant: Tenant, user: User | None, job_id: str) -> Job:
     """End a job (of `user`, if given), and forget its chunks. Raises `Refused`: `not-found`, `conflict`."""
     with tenant_scope(tenant):
         job = selectors.find_job(tenant=tenant, job_id=job_id, user=user, lock=True)
-        if job.status == Job.Status.CANCELLED:
-            return job
-        if job.is_over:
-            raise Refused("conflict", f"the job is {job.status}")
-        now = timezone.now()
-        job.status, job.finished, job.forgotten, job.next_try = Job.Status.CANCELLED, now, now, None
-        job.save()
-        job.parts.all().delete()
+        if job.is_over and job.status != Job.Status.CANCELLED:
+            raise Refused("conflict", f"the job is {job.status}: DELETE deletes its results")
+        _forget(job)
     return job
+
+
+def forget_job(*, tenant: Tenant, user: User | None, job_id: str) -> None:
+    """Delete the chunks of a job (of `user`, if given), and end it if it is not over. Raises `Refused("not-found")`."""
+    with tenant_scope(tenant):
+        _forget(selectors.find_job(tenant=tenant, job_id=job_id, user=user, lock=True))
+
+
+def _forget(job: Job) -> None:
+    if job.forgotten:
+        return
+    job.forgotten = timezone.now()
+    if not job.is_over:
+        job.status, job.finished, job.next_try = Job.Status.CANCELLED, job.forgotten, None
+    job.save()
+    job.parts.all().delete()
 
 
 def run_job(*, tenant: Tenant, job: int) -> None:
@@ -138,7 +189,7 @@ def _run_chunk(tenant: Tenant, job_pk: int) -> bool:
             return False
         # 2. The device.
         try:
-            reply = ask(job, bytes(chunk.request), chunk.instruction)
+            reply = ask(job, bytes(chunk.request), chunk.instruction, chunk.items)
         except Refused as refused:
             _refused(job, chunk, refused)
             return False
@@ -167,7 +218,7 @@ def _refused(job: Job, chunk: Chunk, refused: Refused) -> None:
     """The device refuses a chunk as a whole: the job pauses visibly and tries again, or has failed."""
     now = timezone.now()
     since = job.refused_since or now
-    reason = {"error_code": refused.code, "error_detail": f"chunk {chunk.number}: {refused.detail}"[:500]}
+    reason = {"error_code": refused.code, "error_detail": f"chunk {chunk.number}: {refused.sentence}"[:500]}
     going = Job.objects.filter(pk=job.pk, status__in=_GOING)
     if not is_final(refused) and now < since + PATIENCE:
         going.update(status=Job.Status.PAUSED, refused_since=since, next_try=now + PAUSE, **reason)

@@ -122,9 +122,17 @@ def fetch(
 
 @app.command()
 def cancel(job: Job, as_json: Json = False) -> None:
-    """End a job; what the portal has of it is deleted."""
+    """End a job that is not over; what the portal has of it is deleted."""
     with connected() as connection:
         _show(as_json, jobs.cancel(connection, job))
+
+
+@app.command()
+def delete(job: Job, as_json: Json = False) -> None:
+    """Delete what the portal has of a job, results too, and what opens them here."""
+    with connected() as connection:
+        jobs.delete(connection, job)
+    show(as_json, {"id": job, "deleted": True}, f"What there was of {job} is deleted.")
 
 
 def _show(as_json: bool, state: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from strongroom.client.files import write_private
 from strongroom.client.http import SessionStale, segment
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, digest, from_b64u
-from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import SEALED, Instruction, Item, Parameters, batch_digest
 from strongroom.protocol.mechanisms import Usage, default_mechanism
 from strongroom.protocol.statements import Receipt
@@ -20,8 +19,6 @@ from strongroom.protocol.statements import Receipt
 T = TypeVar("T")
 ITEMS_A_SECOND = 20
 """Of a batch, at the least: the slowest are signatures by RSA-4096."""
-SMALLEST_ITEM = 32
-"""Bytes of one in a sealed request."""
 _BYTES = ("signature", "aad", "salt", "target_aad")
 
 
@@ -71,10 +68,7 @@ def prepare(
 
 def usual_mechanism(receipt: Receipt, operation: Usage) -> str:
     """The mechanism that a key of this type has for the operation. Raises `Refused("mechanism-unsupported")`."""
-    try:
-        return default_mechanism(receipt.key_type, operation).value
-    except KeyError:
-        raise Refused("mechanism-unsupported", f"a key of type {receipt.key_type} cannot {operation}") from None
+    return default_mechanism(receipt.key_type, operation).value
 
 
 def ask(connection: Connection, question: Question, payload: bytes | list[Item], answer: type[T], now: int) -> T:
@@ -84,7 +78,7 @@ def ask(connection: Connection, question: Question, payload: bytes | list[Item],
     """
     if question.sealed:
         call = sealed_calls.seal(connection, question, payload, now)
-        body = {"sealed": call.sealed, "operations_key": call.binding.operations_key}
+        body = {"sealed": call.sealed, "operations_key": call.binding.operations_key, "count": call.items or 0}
         outside = replace(question, parameters=Parameters())
         reply = _send(connection, outside, call.sealed, body, sealed_calls.SealedAnswer)
         return msgspec.convert(sealed_calls.open_answer(connection, question, call, reply, now), answer)
@@ -156,7 +150,7 @@ def _plain(parameters: Parameters) -> dict[str, Any]:
 
 def _post(connection: Connection, question: Question, body: dict[str, Any], answer: type[T]) -> T:
     path = f"keys/{segment(question.receipt.key_id)}/{question.operation.value}"
-    items = len(body.get("items", ())) or len(body.get("sealed", b"")) / SMALLEST_ITEM
+    items = len(body.get("items", ())) or body.get("count", 0)
     return connection.portal.post(path, body, answer, patience=items / ITEMS_A_SECOND)
 
 

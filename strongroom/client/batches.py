@@ -37,6 +37,7 @@ class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     target_version: int = 0
     mechanism: str
+    target_mechanism: str = ""
 
 
 def operate_batch(

@@ -35,6 +35,8 @@ Told = Callable[[int, int], None]
 """Is told of so many chunks of so many."""
 PATIENCE_SECONDS = 60.0
 """So long what does not answer, or not now, is asked again."""
+QUOTA_SECONDS = 600.0
+"""So long a minute is waited for in which the quota leaves room for the next chunk."""
 _PAUSE_SECONDS = 1.0
 _LABEL = b"strongroom-job-reply-1\x00"
 VALID = b"\x01"
@@ -171,9 +173,7 @@ def send(connection: Connection, job: KeptJob, source: Path, *, now: int, told: 
 
 
 def kept(home: Home, job: str) -> KeptJob:
-    """What this folder knows of a job. Raises `Refused("configuration")`."""
-    if not job.isidentifier():
-        raise Refused("configuration", "that is no job's id")
+    """What this folder knows of a job. Raises `Refused`: `malformed`, `configuration`."""
     data = read_file(_path(home, job), "only the folder that submitted a job opens its results")
     return read_json(data, KeptJob, "configuration")
 
@@ -190,6 +190,13 @@ def jobs(connection: Connection) -> list[Record]:
 def cancel(connection: Connection, job: str) -> Record:
     """End a job; what the portal has of it is deleted."""
     return connection.portal.post(f"jobs/{segment(job)}/cancel", {}, Record)
+
+
+def delete(connection: Connection, job: str) -> None:
+    """Delete what the portal has of a job, results too, and what opens them here. Raises `Refused`."""
+    opens = _path(connection.home, job)
+    connection.portal.delete(f"jobs/{segment(job)}")
+    opens.unlink(missing_ok=True)
 
 
 def results(connection: Connection, job: KeptJob, *, now: int, told: Told) -> Iterator[ItemOutcome]:
@@ -275,16 +282,20 @@ def _reply_key(job: KeptJob, number: int) -> bytes:
 
 
 def _path(home: Home, job: str) -> Path:
+    if not job.isidentifier():
+        raise Refused("malformed", "that is no job's id")
     return home.path / "jobs" / f"{job}.json"
 
 
 def _patiently(ask: Callable[[], T]) -> T:
     """Ask again what may be asked again, while a part of the provider is away."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    begun = time.monotonic()
     while True:
         try:
             return ask()
         except Refused as refused:
-            if refused.problem.status != 503 or time.monotonic() > deadline:
+            patience = QUOTA_SECONDS if refused.code == "quota-exceeded" else PATIENCE_SECONDS
+            may_pass = refused.problem.status == 503 or refused.code == "quota-exceeded"
+            if not may_pass or time.monotonic() > begun + patience:
                 raise
         time.sleep(_PAUSE_SECONDS)

@@ -21,7 +21,8 @@ __all__ = ["Outcome", "check_answers", "operate", "usual_mechanism"]
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The portal's answer to an operation: `result`, or `valid` for verify.
 
-    `clear`: the data key itself, where it was asked for. `target_version`: the version that rewrap went to.
+    `clear`: the data key itself, where it was asked for. `target_version`, `target_mechanism`: what the result of
+    translate or rewrap is under.
     """
 
     key_id: str
@@ -31,6 +32,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool | None = None
     clear: bytes = b""
     target_version: int = 0
+    target_mechanism: str = ""
 
 
 def operate(

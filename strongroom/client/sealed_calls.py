@@ -88,7 +88,7 @@ def open_answer(
     # 2. What is inside.
     reply = open_reply(call.reply_key, digest(call.sealed), answer.sealed)
     found = {"key_id": result.key, "version": result.version, "mechanism": result.mechanism}
-    found |= {"target_version": reply.target_version}
+    found |= {"target_version": reply.target_version, "target_mechanism": reply.target_mechanism}
     if call.items is None:
         return found | _result(question.operation, question.parameters, reply.result)
     if len(reply.results) != call.items:

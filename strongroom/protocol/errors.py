@@ -153,4 +153,9 @@ class Refused(Exception):
         self.problem = CATALOGUE[code]
         self.code = code
         self.detail = detail
-        super().__init__(f"{code}: {detail or self.problem.sentence}")
+        super().__init__(f"{code}: {self.sentence}")
+
+    @property
+    def sentence(self) -> str:
+        """The detail, or what the catalogue says of the code: never empty."""
+        return self.detail or self.problem.sentence

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from strongroom.protocol.errors import Refused
+
 
 class KeyType(StrEnum):
     RSA = "RSA"
@@ -181,6 +183,22 @@ def fits(mechanism: str, key_type: str, operation: str) -> bool:
     return row is not None and key_type in row.key_types and operation in row.operations
 
 
+def check_fits(mechanism: str, key_type: str, operation: str) -> None:
+    """Raise `Refused("mechanism-unsupported")`, which names those that fit, where these three names do not."""
+    if not fits(mechanism, key_type, operation):
+        raise Refused(
+            "mechanism-unsupported", f"{mechanism} does not {operation} with {key_type}; {_hint(key_type, operation)}"
+        )
+
+
+def _hint(key_type: str, operation: str) -> str:
+    fitting = [name.value for name in REGISTRY if fits(name, key_type, operation)]
+    if fitting:
+        return f"of these one does: {', '.join(fitting)}"
+    able = [one.value for one in Usage if any(fits(name, key_type, one) for name in REGISTRY)]
+    return f"no mechanism does, but such a key can {', '.join(able)}"
+
+
 def mechanisms_of(operation: Usage) -> Iterator[tuple[Mechanism, Row, frozenset[str]]]:
     """The mechanisms that offer an operation, each with its row and the parameters that it then takes."""
     for mechanism, row in REGISTRY.items():
@@ -192,9 +210,9 @@ def mechanisms_of(operation: Usage) -> Iterator[tuple[Mechanism, Row, frozenset[
 def default_mechanism(key_type: KeyType, operation: Usage) -> Mechanism:
     """The mechanism that is taken where none is named: the curve's own hash, else the first that fits.
 
-    Raises `KeyError` where none does.
+    Raises `Refused("mechanism-unsupported")` where none does.
     """
     fitting = [name for name in REGISTRY if fits(name, key_type, operation)]
     if not fitting:
-        raise KeyError(f"{key_type} cannot {operation}")
+        raise Refused("mechanism-unsupported", f"{key_type} cannot {operation}; {_hint(key_type, operation)}")
     return _CURVE_HASH[key_type] if _CURVE_HASH.get(key_type) in fitting else fitting[0]

@@ -12,7 +12,7 @@ class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     `Instruction`) the principal is the device that signed it, and mechanism, version and
     parameters are the instruction's; those given here are then ignored. No `mechanism`: the key type's first.
     A sealed request has `sealed` (`strongroom.protocol.sealed`) to the key `operations_key` instead of payload, items
-    and parameters.
+    and parameters; `count` says how many items are inside, 0 for a single payload, and must be true.
     """
 
     principal: str
@@ -27,14 +27,15 @@ class OperationRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     items: list[Item] | None = None
     sealed: bytes = b""
     operations_key: str = ""
+    count: int = 0
 
 
 class OperationReply(msgspec.Struct, frozen=True, array_like=True):
     """`result` of verify is `b"\\x01"` or `b"\\x00"`. `session` comes with `session-stale`: the one in force.
 
     Of a batch `results` are in the items' order; `errors` has code and detail of those that failed, by index, whose
-    result is empty. `code` is then for what was wrong with the batch as a whole. `target_version`: where rewrap went.
-    result is empty. `code` is then for what was wrong with the batch as a whole.
+    result is empty. `code` is then for what was wrong with the batch as a whole. `target_version` and
+    `target_mechanism`: under what the result of translate or rewrap is.
     To a sealed request all of these are inside `sealed`, and `statement` is the device's signed `OperationResult`.
     """
 
@@ -50,3 +51,4 @@ class OperationReply(msgspec.Struct, frozen=True, array_like=True):
     target_version: int = 0
     sealed: bytes = b""
     statement: str = ""
+    target_mechanism: str = ""

@@ -57,13 +57,14 @@ class SealedContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
 class SealedReply(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """`result`, or of a batch `results` in the items' order, and code and detail of those that failed by index.
 
-    `target_version`: of rewrap, the version that it went to.
+    `target_version`, `target_mechanism`: of translate and rewrap, what the result is under.
     """
 
     result: bytes = b""
     results: list[bytes] = []
     errors: dict[int, tuple[str, str]] = {}
     target_version: int = 0
+    target_mechanism: str = ""
 
     def __repr__(self) -> str:
         return "SealedReply(…)"

@@ -53,8 +53,6 @@ REPEATABLE: tuple[type[Command], ...] = (
 )
 """Commands that change nothing, which may be sent again where the answer was lost."""
 
-SMALLEST_ITEM = 32
-"""Bytes of an item in a sealed request, for anything that takes its time: a digest."""
 _UNREACHABLE = "the device's socket does not answer"
 _encode_operation = msgspec.msgpack.Encoder().encode
 _decode_operation = msgspec.msgpack.Decoder(OperationReply).decode
@@ -74,9 +72,7 @@ class Emulator(SecureModule):
 
     def operate(self, request: OperationRequest) -> OperationReply:
         body = _encode_operation(request)
-        # How many items a sealed request has is not known: as many as may be in it.
-        items = len(request.items) if request.items else len(request.sealed) // SMALLEST_ITEM
-        patience = items // ITEMS_A_SECOND
+        patience = (len(request.items or ()) or request.count) // ITEMS_A_SECOND
         frame = self._exchange("operations", body, repeatable=False, patience=patience)
         try:
             return _decode_operation(frame)

@@ -105,6 +105,13 @@ class ApiView(APIView):
         return self.request.auth
 
     @property
+    def quota(self) -> Quota:
+        """What the caller may ask. Raises `Refused("forbidden")` for an officer, who is under none."""
+        if self._quota is None:
+            raise Refused("forbidden")
+        return self._quota
+
+    @property
     def tenant(self) -> Tenant:
         """The caller's tenant. Raises `Refused("forbidden")` for an officer, who has none."""
         if self.caller.tenant is None:

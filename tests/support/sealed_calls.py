@@ -76,6 +76,7 @@ class SealedCall:
             mechanism=self.mechanism,
             sealed=self.sealed,
             operations_key=key.key_id,
+            count=len(self.items or ()),
         )
         if self.signed:
             token = jws.sign(self.instruction(), self.customer.device_key)

@@ -50,7 +50,10 @@ def test_what_one_key_sealed_another_opens_and_the_clear_text_is_not_in_the_answ
 def test_from_rsa_to_aes_and_back(alice: Customer, rsa_key: Imported, target: Imported) -> None:
     outside = private_key(rsa_key.material)
     sealed = outside.public_key().encrypt(CLEAR, OAEP)
-    there = alice.operate(rsa_key.id, "translate", sealed, parameters=Parameters(target=target.id)).result
+    reply = alice.operate(rsa_key.id, "translate", sealed, parameters=Parameters(target=target.id))
+    assert (reply.version, reply.mechanism) == (1, "RSA-OAEP-SHA256")
+    assert (reply.target_version, reply.target_mechanism) == (1, "AES-GCM")
+    there = reply.result
     assert AESGCM(target.material).decrypt(there[:12], there[12:], b"") == CLEAR
     back = alice.operate(target.id, "translate", there, parameters=Parameters(target=rsa_key.id)).result
     assert outside.decrypt(back, OAEP) == CLEAR

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from strongroom.protocol.encoding import digest
+from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.sealed import open_reply
@@ -131,6 +132,27 @@ def test_a_batch_has_each_answer_in_its_place(acme: Organisation, key: object) -
     assert results[1]["error"]["code"] == "ciphertext-invalid"
 
 
+def test_an_item_that_cannot_be_read_fails_no_other(acme: Organisation, key: object) -> None:
+    from portal.jobs.models import Operation
+
+    app = acme.as_client()
+    items: list[Any] = [{"payload": b64(b"0")}, {"payload": "**"}, {}, {"payload": b64(b"3")}, {"known plaintext": 1}]
+    response = submit(app, "async-aes/encrypt", items=items)
+    done = finished(app, response)
+    results = done["answer"]["results"]
+    assert [one.get("error", {}).get("code") for one in results] == [None, "malformed", "malformed", None, "malformed"]
+    assert all(one["error"]["detail"] for one in results if "error" in one)
+    for place in (0, 3):
+        assert outside.unseal("AES-GCM", AES, base64.b64decode(results[place]["result"])) == b"%d" % place
+    # What is said of an item may quote it, and is at rest as the result is.
+    row = Operation.objects.using("provider").filter(operation_id=response.json()["id"]).values().get()
+    assert b"known plaintext" not in b"".join(bytes(one) for one in row.values() if isinstance(one, memoryview))
+    assert "known plaintext" not in str(row)
+    # None of them.
+    done = finished(app, submit(app, "async-aes/encrypt", items=[{"payload": "**"}]))
+    assert (done["status"], [one["error"]["code"] for one in done["answer"]["results"]]) == ("done", ["malformed"])
+
+
 def test_what_the_client_seals_the_client_opens(
     acme: Organisation, acme_customer: Customer, key: dict[str, Any]
 ) -> None:
@@ -168,7 +190,8 @@ def test_a_key_in_signed_mode_takes_a_deferred_instruction_over_what_is_sealed(
 def test_what_the_device_refuses_has_failed_and_says_why(acme: Organisation, key: object) -> None:
     app = acme.as_client()
     done = finished(app, submit(app, "async-aes/decrypt", payload=b64(b"x" * 40)))
-    assert (done["status"], done["error"]["code"]) == ("failed", "ciphertext-invalid")
+    assert done["status"] == "failed"
+    assert done["error"] == {"code": "ciphertext-invalid", "detail": CATALOGUE["ciphertext-invalid"].sentence}
     assert "answer" not in done
 
 
@@ -209,6 +232,64 @@ def test_a_client_that_was_removed_meanwhile_gets_nothing_done(acme: Organisatio
     services.revoke_client(tenant=acme.tenant, client_id=client.client_id, actor="test")
     done = finished(acme.as_client(), response)
     assert (done["status"], done["error"]["code"]) == ("failed", "forbidden")
+
+
+def test_what_a_revoked_token_asked_for_is_not_done(acme: Organisation, key: object) -> None:
+    from tenants import services
+
+    row, token = services.create_token(tenant=acme.tenant, client_id=acme.client_id, days=1, actor="test")
+    response = submit(Browser(token), "async-aes/encrypt", payload=b64(SECRET))
+    services.revoke_token(tenant=acme.tenant, client_id=acme.client_id, token_key=row.token_key, actor="test")
+    done = finished(acme.as_client(), response)
+    assert (done["status"], done["error"]["code"]) == ("failed", "forbidden")
+    assert "token that asked for it was revoked" in done["error"]["detail"]
+
+
+def test_what_an_expired_token_asked_for_is_not_done(acme: Organisation, key: object) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+    from knox.models import AuthToken
+
+    from tenants import services
+
+    row, token = services.create_token(tenant=acme.tenant, client_id=acme.client_id, days=1, actor="test")
+    response = submit(Browser(token), "async-aes/encrypt", payload=b64(SECRET))
+    AuthToken.objects.filter(pk=row.pk).update(expiry=timezone.now() - timedelta(seconds=1))
+    done = finished(acme.as_client(), response)
+    assert (done["status"], done["error"]["code"]) == ("failed", "forbidden")
+    assert "has expired" in done["error"]["detail"]
+
+
+def test_what_a_suspended_tenant_asked_for_is_not_done(acme: Organisation, key: object) -> None:
+    from tenants.models import Tenant
+
+    response = submit(acme.as_client(), "async-aes/encrypt", payload=b64(SECRET))
+    Tenant.objects.filter(pk=acme.tenant.pk).update(status=Tenant.Status.SUSPENDED)
+    try:
+        work(response.json())
+    finally:
+        Tenant.objects.filter(pk=acme.tenant.pk).update(status=Tenant.Status.ACTIVE)
+    done = acme.as_client().get(response.headers["location"].removeprefix("/api/v1/")).json()
+    assert (done["status"], done["error"]["code"]) == ("failed", "forbidden")
+    assert "suspended" in done["error"]["detail"]
+
+
+def test_it_is_taken_while_the_device_is_away(acme: Organisation, key: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tee import drivers
+
+    app = acme.as_client()
+    with monkeypatch.context() as patch:
+        patch.setattr(drivers.Emulator, "_exchange", refuse_to_answer)
+        response = submit(app, "async-aes/encrypt", payload=b64(SECRET))
+        assert response.status_code == 202, response.text
+        assert finished(app, response)["error"]["code"] == "hsm-unreachable"
+    make_due()
+    assert finished(app, response)["status"] == "done"
+
+
+def refuse_to_answer(*_: Any, **__: Any) -> bytes:
+    raise Refused("hsm-unreachable")
 
 
 def test_it_is_carried_out_once_whoever_is_told_to(acme: Organisation, key: object) -> None:
@@ -277,11 +358,29 @@ def test_the_same_request_under_one_key_is_one_operation(acme: Organisation, key
     [
         {"payload": "!"}, {}, {"payload": "YQ==", "callback": 1}, {"payload": "YQ==", "more": 1},
         {"sealed": "YQ=="}, {"sealed": "YQ==", "operations_key": "ok_a", "payload": "YQ=="},
-        {"items": [{"payload": "YQ=="}, {"payload": "!"}]}, [],
+        {"items": []}, [],
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_malformed_at_once(acme: Organisation, key: object, body: Any) -> None:
     assert code_of(acme.as_client().post("keys/async-aes/encrypt?async=1", json=body)) == "malformed"
+
+
+def test_whoever_asked_deletes_the_result_at_once(acme: Organisation, globex: Organisation, key: object) -> None:
+    from tenants import services
+
+    app = acme.as_client()
+    done, waiting = (submit(app, "async-aes/encrypt", payload=b64(SECRET)) for _ in range(2))
+    assert finished(app, done)["status"] == "done"
+    client = services.create_client(tenant=acme.tenant, name="async-other", actor="test")
+    _, token = services.create_token(tenant=acme.tenant, client_id=client.client_id, days=1, actor="test")
+    for response, deleter in ((done, app), (waiting, acme.as_owner())):
+        where = f"operations/{response.json()['id']}"
+        assert code_of(globex.as_owner().delete(where)) == "not-found"
+        assert code_of(Browser(token).delete(where)) == "not-found"
+        assert code_of(acme.as_operator().delete(where)) == "forbidden"
+        assert deleter.delete(where).status_code == 204
+        assert code_of(app.get(where)) == "not-found"
+        assert code_of(deleter.delete(where)) == "not-found"
 
 
 def test_after_a_week_it_is_forgotten(acme: Organisation, key: object) -> None:

@@ -72,7 +72,7 @@ def test_rewrap_says_from_where_to_where_it_went(acme: Organisation, acme_custom
     one = client.post(f"keys/{key}/rewrap", json={"payload": sealed, "version": 1}).json()
     many = client.post(f"keys/{key}/rewrap", json={"items": [{"payload": sealed}] * 2, "version": 1}).json()
     for answer, result in ((one, one["result"]), *((many, item["result"]) for item in many["results"])):
-        assert (answer["version"], answer["target_version"]) == (1, 2)
+        assert (answer["version"], answer["target_version"], answer["target_mechanism"]) == (1, 2, "AES-GCM")
         found = decoded(result)
         assert AESGCM(second).decrypt(found[:12], found[12:], b"") == b"text"
 

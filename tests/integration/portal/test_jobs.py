@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from strongroom.protocol.encoding import digest
+from strongroom.protocol.errors import CATALOGUE, Refused
 from strongroom.protocol.instructions import Item
 from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.sealed import open_reply
@@ -18,7 +19,7 @@ from tests.support.keys import aes_terms, import_material
 from tests.support.materials import material_of
 from tests.support.portal import Browser, Organisation, code_of
 from tests.support.sealed import Customer
-from tests.support.sealed_calls import SealedCall
+from tests.support.sealed_calls import SealedCall, operations_key
 
 AES = material_of(KeyType.AES_256)
 
@@ -223,6 +224,63 @@ def test_what_is_refused_for_a_day_has_failed(job: Job, monkeypatch: pytest.Monk
     assert (job.status()["status"], job.status()["error"]["code"]) == ("failed", "hsm-unreachable")
 
 
+def test_a_chunk_that_holds_more_items_than_it_says_fails_the_job(job: Job) -> None:
+    assert job.put(0, items=1).status_code == 201
+    for number in (1, 2, 3):
+        job.put(number)
+    job.start()
+    run(job)
+    status = job.status()
+    assert (status["status"], status["error"]["code"]) == ("failed", "malformed")
+    assert status["error"]["detail"] == "chunk 0: `count` is 1, and 3 items are sealed inside"
+
+
+def test_a_refusal_of_the_device_has_its_sentence(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    from portal.jobs import services
+
+    def refuse(*_: Any) -> Any:
+        raise Refused("usage-not-permitted")
+
+    filled(job)
+    monkeypatch.setattr(services, "ask", refuse)
+    run(job)
+    sentence = CATALOGUE["usage-not-permitted"].sentence
+    assert job.status()["error"] == {"code": "usage-not-permitted", "detail": f"chunk 0: {sentence}"}
+
+
+def test_a_job_runs_as_long_as_the_token_that_started_it_stands(job: Job, acme: Organisation) -> None:
+    from tenants import services
+
+    def new_token() -> tuple[Browser, str]:
+        row, plain = services.create_token(tenant=acme.tenant, client_id=acme.client_id, days=1, actor="test")
+        return Browser(plain), row.token_key
+
+    # Handed on to a new token before the old one is revoked, it goes on.
+    (first, first_key), (second, _) = new_token(), new_token()
+    job.browser = first
+    filled(job)
+    job.browser = second
+    assert job.start().json()["status"] == "running"
+    services.revoke_token(tenant=acme.tenant, client_id=acme.client_id, token_key=first_key, actor="test")
+    run(job)
+    assert job.status()["status"] == "done"
+
+
+def test_with_its_token_a_job_ends(job: Job, acme: Organisation) -> None:
+    from tenants import services
+
+    row, plain = services.create_token(tenant=acme.tenant, client_id=acme.client_id, days=1, actor="test")
+    job.browser = Browser(plain)
+    filled(job)
+    services.revoke_token(tenant=acme.tenant, client_id=acme.client_id, token_key=row.token_key, actor="test")
+    job.browser = acme.as_client()
+    run(job)
+    status = job.status()
+    assert (status["status"], status["error"]["code"]) == ("failed", "forbidden")
+    assert "token that asked for it was revoked" in status["error"]["detail"]
+    assert status["progress"]["done"] == 0
+
+
 def test_what_was_altered_at_rest_fails_the_job(job: Job) -> None:
     from portal.jobs.models import Chunk
     from tenants.models import Tenant
@@ -272,9 +330,9 @@ def test_many_workers_do_each_chunk_once(
     job = filled(open_job(acme, acme_customer, key, [[b"%d" % n] for n in range(20)]))
     asked, seen = services.ask, []
 
-    def noted(work: Any, sealed: bytes, instruction: str) -> Any:
+    def noted(work: Any, sealed: bytes, *more: Any) -> Any:
         seen.append(digest(sealed))
-        return asked(work, sealed, instruction)
+        return asked(work, sealed, *more)
 
     monkeypatch.setattr(services, "ask", noted)
     workers = [threading.Thread(target=run, args=[job]) for _ in range(6)]
@@ -297,6 +355,33 @@ def test_a_cancelled_job_leaves_nothing(job: Job, acme: Organisation) -> None:
     assert code_of(job.put(0)) == "conflict"
     assert code_of(job.start()) == "conflict"
     assert acme.as_owner().post(f"jobs/{job.id}/cancel").status_code == 200
+
+
+def test_whoever_has_the_results_deletes_them_at_once(job: Job, acme: Organisation, globex: Organisation) -> None:
+    filled(job)
+    run(job)
+    assert len(job.results()) == 12
+    assert code_of(job.browser.post(f"jobs/{job.id}/cancel")) == "conflict"
+    assert code_of(acme.as_operator().delete(f"jobs/{job.id}")) == "forbidden"
+    assert code_of(globex.as_client().delete(f"jobs/{job.id}")) == "not-found"
+    assert job.browser.delete(f"jobs/{job.id}").status_code == 204
+    assert chunks_of(job) == 0
+    status = job.status()
+    assert (status["status"], bool(status["forgotten"])) == ("done", True)
+    assert code_of(job.browser.get(f"jobs/{job.id}/chunks/0")) == "not-found"
+    assert acme.as_owner().delete(f"jobs/{job.id}").status_code == 204
+
+
+def test_a_deleted_job_that_was_not_over_is_cancelled(job: Job) -> None:
+    filled(job)
+    assert job.browser.delete(f"jobs/{job.id}").status_code == 204
+    assert (job.status()["status"], chunks_of(job)) == ("cancelled", 0)
+
+
+def chunks_of(job: Job) -> int:
+    from portal.jobs.models import Chunk
+
+    return Chunk.objects.using("provider").filter(job__job_id=job.id).count()
 
 
 def test_results_are_deleted_after_a_week_and_the_job_says_so(job: Job) -> None:
@@ -355,10 +440,19 @@ def test_jobs_are_their_tenants_and_are_filled_by_who_opened_them(
     assert code_of(acme.as_owner().post("jobs", json={})) == "forbidden"
 
 
-def test_what_a_job_is_opened_with_is_checked(acme: Organisation, key: dict[str, Any]) -> None:
+def test_what_a_job_is_opened_with_is_checked(acme: Organisation, acme_customer: Customer, key: dict[str, Any]) -> None:
     app = acme.as_client()
     body = {"key": key["name"], "operation": "encrypt", "version": 1, "mechanism": "AES-GCM", "chunks": 1,
-            "operations_key": "ok_a"}  # fmt: skip
+            "operations_key": operations_key(acme_customer).key_id}  # fmt: skip
+    for wrong, code in (
+        ({"operation": "sign"}, "mechanism-unsupported"),
+        ({"mechanism": "ECDSA-SHA256"}, "mechanism-unsupported"),
+        ({"version": 2}, "not-found"),
+        ({"operations_key": "ok_a"}, "operations-key-unknown"),
+    ):
+        assert code_of(app.post("jobs", json=body | wrong)) == code
+    wrong = app.post("jobs", json=body | {"mechanism": "RSA-OAEP-SHA256"}).json()["detail"]
+    assert wrong == "RSA-OAEP-SHA256 does not encrypt with AES-256; of these one does: AES-GCM, AES-GCM-SIV"
     for wrong in ({"chunks": 0}, {"chunks": 10_001}, {"operation": "steal"}, {"version": 0}, {"more": 1}):
         assert code_of(app.post("jobs", json=body | wrong)) == "malformed"
     for wrong in ({"key": "no-such-key"}, {"callback": "cb_none"}):

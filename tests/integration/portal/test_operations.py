@@ -65,7 +65,9 @@ def test_parameters_pass_in_standard_base64_and_a_target_by_its_name(
     sealed = client.post(f"keys/{fresh_name}-from/encrypt", json=payload(parameters={"aad": aad})).json()["result"]
     parameters = {"aad": aad, "target": f"{fresh_name}-to", "target_aad": other}
     body = {"payload": sealed, "parameters": parameters}
-    moved = client.post(f"keys/{fresh_name}-from/translate", json=body).json()["result"]
+    answer = client.post(f"keys/{fresh_name}-from/translate", json=body).json()
+    assert (answer["target_version"], answer["target_mechanism"]) == (1, "AES-GCM")
+    moved = answer["result"]
     body = {"payload": moved, "parameters": {"aad": other}}
     assert base64.b64decode(client.post(f"keys/{fresh_name}-to/decrypt", json=body).json()["result"]) == MESSAGE
     body = {"payload": moved, "parameters": {"aad": aad}}

@@ -9,9 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.keys import import_p256
+from strongroom.protocol.instructions import Item
+from strongroom.protocol.mechanisms import KeyType
+from tests.support.keys import aes_terms, import_material, import_p256
+from tests.support.materials import material_of
 from tests.support.portal import Browser, Organisation, code_of
 from tests.support.sealed import Customer
+from tests.support.sealed_calls import SealedCall, operations_key
 
 MESSAGE = base64.b64encode(b"m").decode()
 ONE = {"payload": MESSAGE}
@@ -20,6 +24,11 @@ ONE = {"payload": MESSAGE}
 @pytest.fixture(scope="module")
 def path(acme: Organisation, acme_customer: Customer) -> str:
     return f"keys/{import_p256(acme, acme_customer, 'quotas')['name']}/sign"
+
+
+@pytest.fixture(scope="module")
+def aes(acme: Organisation, acme_customer: Customer) -> dict[str, Any]:
+    return import_material(acme, acme_customer, "quotas-aes", material_of(KeyType.AES_256), aes_terms())
 
 
 @pytest.fixture
@@ -100,9 +109,63 @@ def test_a_batch_counts_for_its_items(acme: Organisation, path: str, limit_clien
     assert code_of(client.post(path, json=batch(4))) == "quota-exceeded"
     # What it would have needed is still there for less.
     response = client.post(path, json=ONE)
-    assert (response.status_code, state_of(response)["client-items"][0]) == (200, 1)
+    assert (response.status_code, state_of(response)["client-items"][0]) == (200, 2)
     # Ordinary requests have no items.
     assert client.get("keys").status_code == 200
+
+
+@pytest.mark.usefixtures("window")
+@pytest.mark.parametrize("how", ["", "?async=1"], ids=["now", "asynchronous"])
+def test_a_sealed_batch_counts_for_its_items(
+    acme: Organisation, acme_customer: Customer, aes: dict[str, Any], limit_client: Callable[..., None], how: str
+) -> None:
+    limit = 21 + len(how)  # another limit is counted anew
+    limit_client(items=limit)
+    client, path = acme.as_client(), f"keys/{aes['name']}/encrypt{how}"
+
+    def sealed(count: int) -> httpx.Response:
+        call = SealedCall(acme_customer, aes["key_id"], "encrypt", "AES-GCM", items=[Item(b"m")] * count)
+        body = {"sealed": base64.b64encode(call.sealed).decode(), "operations_key": call.binding.operations_key,
+                "version": 1, "mechanism": "AES-GCM", "count": count}  # fmt: skip
+        return client.post(path, json=body)
+
+    assert sealed(limit - 3).is_success
+    assert code_of(sealed(4)) == "quota-exceeded"
+    assert code_of(sealed(limit + 1)) == "batch-too-large"
+    response = sealed(3)
+    assert response.is_success
+    assert state_of(response)["client-items"][0] == 0
+
+
+@pytest.mark.usefixtures("window")
+def test_a_jobs_chunk_counts_for_its_items_once(
+    acme: Organisation, acme_customer: Customer, aes: dict[str, Any], limit_client: Callable[..., None]
+) -> None:
+    limit_client(items=23)
+    client = acme.as_client()
+    body = {"key": aes["name"], "operation": "encrypt", "version": 1, "mechanism": "AES-GCM", "chunks": 2,
+            "operations_key": operations_key(acme_customer).key_id}  # fmt: skip
+    job = client.post("jobs", json=body).json()["id"]
+
+    def put(number: int, items: int) -> httpx.Response:
+        return client.put(f"jobs/{job}/chunks/{number}", json={"sealed": "YQ==", "items": items})
+
+    assert put(0, 20).status_code == 201
+    assert put(0, 20).status_code == 200
+    assert code_of(put(1, 4)) == "quota-exceeded"
+    assert put(1, 3).status_code == 201
+    acme.as_owner().post(f"jobs/{job}/cancel")
+
+
+@pytest.mark.usefixtures("window")
+def test_an_asynchronous_call_counts_as_one_request(
+    acme: Organisation, path: str, limit_client: Callable[..., None]
+) -> None:
+    limit_client(requests=10)
+    client = acme.as_client()
+    first = client.post(f"{path}?async=1", json=ONE)
+    again = client.post(f"{path}?async=1", json=ONE)
+    assert state_of(first)["client-requests"][0] - state_of(again)["client-requests"][0] == 1
 
 
 @pytest.mark.usefixtures("window")

@@ -125,6 +125,7 @@ def test_the_application_cannot_change_the_log_or_published_keys(app: psycopg.Co
 def full_tenants(acme: Organisation, globex: Organisation, device: SealedDevice) -> tuple[Organisation, Organisation]:
     """Two tenants with a row in every tenant table."""
     from tests.support.keys import import_p256
+    from tests.support.sealed_calls import operations_key
 
     for organisation in (acme, globex):
         customer = make_customer(organisation, device)
@@ -136,6 +137,6 @@ def full_tenants(acme: Organisation, globex: Organisation, device: SealedDevice)
         app = organisation.as_client()
         assert app.post("keys/rls/sign?async=1", json={"payload": "YQ=="}).status_code == 202
         job = {"key": "rls", "operation": "sign", "version": 1, "mechanism": "ECDSA-SHA256", "chunks": 1}
-        job = app.post("jobs", json=job | {"operations_key": "ok_a"}).json()["id"]
+        job = app.post("jobs", json=job | {"operations_key": operations_key(customer).key_id}).json()["id"]
         assert app.put(f"jobs/{job}/chunks/0", json={"sealed": "YQ==", "items": 1}).status_code == 201
     return acme, globex

@@ -32,6 +32,7 @@ def body_of(call: SealedCall) -> dict[str, Any]:
         "version": call.binding.version,
         "mechanism": call.mechanism,
         "instruction": call.request.instruction,
+        "count": len(call.items or []),
     }
 
 
@@ -46,6 +47,17 @@ def test_one_payload(acme: Organisation, acme_customer: Customer, key: dict[str,
     assert set(answer) == {"sealed", "statement", "key_id", "version", "mechanism"}
     assert (answer["key_id"], answer["version"], answer["mechanism"]) == (key["key_id"], 1, "AES-GCM")
     assert outside.unseal("AES-GCM", AES, call.open(reply_of(answer)).result, b"") == SECRET
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_device_insists_on_how_many_items_are_said_to_be_inside(
+    acme: Organisation, acme_customer: Customer, key: dict[str, Any], count: int
+) -> None:
+    items = [Item(SECRET), Item(b"")]
+    call = SealedCall(acme_customer, key["key_id"], "encrypt", "AES-GCM", items=items)
+    answer = acme.as_client().post("keys/sealed-aes/encrypt", json=body_of(call) | {"count": count})
+    assert (answer.status_code, code_of(answer)) == (400, "malformed")
+    assert answer.json()["detail"] == f"`count` is {count}, and 2 items are sealed inside"
 
 
 def test_a_batch(acme: Organisation, acme_customer: Customer, key: dict[str, Any]) -> None:
