@@ -193,6 +193,7 @@ class HostilePortal:
             items=[_item(one) for one in body["items"]] if "items" in body else None,
             sealed=base64.b64decode(body.get("sealed", "")),
             operations_key=body.get("operations_key", ""),
+            count=body.get("count", 0),
         )
 
     def _operation(self, body: Body) -> Body:
