@@ -37,6 +37,10 @@ class Caller:
         """The user, if it is an API client's: what it may touch is then its own."""
         return self.user if self.client_id else None
 
+    @property
+    def token_digest(self) -> str:
+        return str(self.token.digest) if self.token else ""
+
 
 class BearerToken(TokenAuthentication):
     """Knox's scheme, but that an expired token is told from an unknown one; `request.auth` is the `Caller`.

@@ -98,7 +98,7 @@ def submit(*, tenant: Tenant, caller: Caller, token: bytes, reference: str, oper
     return operations.create(
         tenant=tenant,
         user=caller.user,
-        token_digest=caller.token.digest,
+        token_digest=caller.token_digest,
         operation_id=operation_id,
         partition=key.partition,
         key_id=key.key_id,

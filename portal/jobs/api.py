@@ -161,7 +161,7 @@ class Start(ApiView):
         It is carried out as long as the token that started it stands. To start it again changes nothing but that:
         with a new token, before the old one is revoked.
         """
-        token = self.caller.token.digest
+        token = self.caller.token_digest
         services.start_job(tenant=self.tenant, user=self.caller.user, token_digest=token, job_id=job_id)
         return Response(job_out(*selectors.job(tenant=self.tenant, job_id=job_id)))
 
