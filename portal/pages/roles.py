@@ -55,6 +55,7 @@ BEFORE_A_ROLE = ("login", "logout", "enrol")
 PAGES = {
     "overview": Rule(read=CUSTOMER | PROVIDER),
     "keys": Rule(read=CUSTOMER),
+    "import": Rule(read=_ADMINS),
     "key": Rule(read=CUSTOMER),
     "partitions": Rule(read=CUSTOMER),
     "partition": Rule(read=CUSTOMER),

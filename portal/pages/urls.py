@@ -1,6 +1,17 @@
 from django.urls import path
 
-from portal.pages.views import clients, devices, keys, log, officer, overview, partitions, security_keys, session
+from portal.pages.views import (
+    clients,
+    devices,
+    importing,
+    keys,
+    log,
+    officer,
+    overview,
+    partitions,
+    security_keys,
+    session,
+)
 
 app_name = "pages"
 urlpatterns = [
@@ -9,6 +20,7 @@ urlpatterns = [
     path("authenticator/", session.enrol, name="enrol"),
     path("", overview.overview, name="overview"),
     path("keys/", keys.keys, name="keys"),
+    path("keys/import/", importing.import_key, name="import"),
     path("keys/<str:reference>/", keys.key, name="key"),
     path("partitions/", partitions.partitions, name="partitions"),
     path("partitions/<str:reference>/", partitions.partition, name="partition"),

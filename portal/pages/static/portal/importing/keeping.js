@@ -1,0 +1,50 @@
+// What this browser keeps for a tenant (IndexedDB): its own device key, which no script can read, the trust anchors, and
+// for each partition the last access list that was verified. Never a key that is imported, nor its terms.
+
+import { b64u } from "./encoding.js";
+import { credential } from "./judging.js";
+
+const STORE = "kept";
+
+const finished = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+export class Keeping {
+  static async open(tenant) {
+    const request = indexedDB.open(`strongroom ${tenant}`, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    return new Keeping(await finished(request));
+  }
+
+  constructor(database) {
+    this.database = database;
+  }
+
+  get(name) {
+    return finished(this.database.transaction(STORE).objectStore(STORE).get(name));
+  }
+
+  put(name, value) {
+    return finished(this.database.transaction(STORE, "readwrite").objectStore(STORE).put(value, name));
+  }
+
+  forget(name) {
+    return finished(this.database.transaction(STORE, "readwrite").objectStore(STORE).delete(name));
+  }
+
+  // This browser's device key: signs as the access list's principal, and cannot be taken out.
+  async device() {
+    const kept = await this.get("device");
+    return kept ? { ...kept, ...(await credential({ x: kept.x })) } : null;
+  }
+
+  async makeDevice(name) {
+    const pair = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
+    const x = b64u(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
+    await this.put("device", { name, x, privateKey: pair.privateKey });
+    return this.device();
+  }
+}

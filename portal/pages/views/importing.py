@@ -1,0 +1,38 @@
+"""The page that imports a key. What it does, its script does: in the reader's browser, by the REST interface."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.pages.access import Reader, customer_page
+from portal.pages.browser_modules import import_map
+from portal.pages.rendering import page
+from strongroom.protocol.encoding import canonical_json
+from strongroom.protocol.mechanisms import REGISTRY
+from tenants import selectors as tenants
+from tenants.models import Partition, Tenant
+
+KEY_TYPES = ("AES-128", "AES-256", "ChaCha20", "HMAC", "RSA", "EC-P256", "EC-P384", "EC-P521", "Ed25519", "X25519")
+"""Those that a browser can test; the command knows more."""
+
+
+@customer_page
+def import_key(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
+    partitions = [one for one in tenants.partitions(tenant=tenant) if one.status == Partition.Status.DEFINED]
+    return page(
+        request,
+        "customer/import.html",
+        reader=reader,
+        partitions=partitions,
+        key_types=KEY_TYPES,
+        import_map=import_map(),
+        facts=canonical_json({"tenant": tenant.slug, "registry": _registry()}).decode(),
+    )
+
+
+def _registry() -> dict[str, Any]:
+    """Which mechanism serves which types and operations, for those types."""
+    return {
+        name: {"key_types": sorted(row.key_types & set(KEY_TYPES)), "operations": sorted(row.operations)}
+        for name, row in REGISTRY.items()
+    }

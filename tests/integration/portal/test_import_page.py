@@ -1,0 +1,63 @@
+"""The page that imports a key, as the portal serves it; what it does stands in tests/browser."""
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import override_settings
+
+from tests.support.pages import Visitor, visitor
+from tests.support.portal import Organisation, make_organisation
+from tests.support.sealed import Customer
+
+PATH = "/keys/import/"
+
+
+@pytest.fixture
+def alice(acme: Organisation, acme_customer: Customer) -> Visitor:
+    return visitor(acme.owner)
+
+
+def text(response: Any) -> str:
+    assert response.status_code == 200, response.status_code
+    return html.unescape(response.content.decode())
+
+
+@pytest.mark.needs("npm")
+def test_every_module_of_the_import_map_is_served_from_here(alice: Visitor) -> None:
+    page = text(alice.get(PATH))
+    found = re.search(r'<script type="importmap" nonce="[^"]+">(.*?)</script>', page)
+    assert found is not None
+    imports = json.loads(found[1])["imports"]
+    assert {"@hpke/core", "@hpke/hybridkem-x-wing"} < set(imports)
+    for path in [*imports.values(), "/static/portal/importing/page.js"]:
+        response = alice.get(path)
+        assert response.status_code == 200, path
+        assert response["content-type"].startswith("text/javascript")
+
+
+def test_where_npm_installed_nothing_the_page_says_so_and_offers_the_command(alice: Visitor) -> None:
+    finders.get_finder.cache_clear()
+    try:
+        with override_settings(STATICFILES_DIRS=[]):
+            page = text(alice.get(PATH))
+    finally:
+        finders.get_finder.cache_clear()
+    assert "Import in the browser is not installed here" in page
+    assert "npm ci" in page
+    assert "strongroom import KEY.pem" in page
+    assert "importing/page.js" not in page
+
+
+def test_without_a_partition_the_page_says_what_comes_first(fresh_name: str) -> None:
+    page = text(visitor(make_organisation(fresh_name, f"alice@{fresh_name}").owner).get(PATH))
+    assert "You need a partition first" in page
+    assert "importing/page.js" not in page
+
+
+def test_the_list_of_keys_leads_those_here_who_may_import(alice: Visitor, acme: Organisation) -> None:
+    assert f'href="{PATH}"' in text(alice.get("/keys/"))
+    assert f'href="{PATH}"' not in text(visitor(acme.auditor).get("/keys/"))
