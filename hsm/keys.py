@@ -9,7 +9,7 @@ from strongroom.protocol import commands
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import KeyOrder, check_owner
-from strongroom.protocol.revocation import MAX_REASON
+from strongroom.protocol.revocation import check_reason
 from strongroom.protocol.terms import read_terms
 
 LISTED_BYTES = 2 * 1024 * 1024
@@ -55,8 +55,7 @@ def order_key(device: Device, command: commands.OrderKey) -> commands.OrderKeyRe
     order = check_owner(command.order, KeyOrder, partition.owners)
     if order.partition != command.partition:
         raise Refused("wrong-partition")
-    if len(order.reason) > MAX_REASON or not order.reason.isprintable():
-        raise Refused("malformed", f"a reason has at most {MAX_REASON} printable characters")
+    check_reason(order.reason)
     path = f"partitions/{command.partition}/keys/{order.key}"
     named = device.records.need(path, r.NamedKey)
     # 2. It is carried out once.

@@ -37,6 +37,7 @@ THREADS = 64
 MOST_CALLS = 4
 """Calls under way at once for one partition: its slow endpoint holds no more threads than these."""
 SCANNED = 500
+_WHY = {"active": st.UNCHECKED, "suspended": st.SUSPENDED, "revoked": st.REVOKED, "unknown": st.UNKNOWN}
 _KEYS = "partitions/*/keys/*/*"
 
 
@@ -275,13 +276,14 @@ def _note(watch: Watch, outcome: Outcome | None, failure: str, moment: int) -> N
         return
     watch.answered_at, watch.failure = moment, ""
     watch.good_until, watch.answer, watch.said = outcome.good_until, outcome.status, outcome.reason
-    watch.why = {"active": st.UNCHECKED, "suspended": st.SUSPENDED, "revoked": st.REVOKED}.get(
-        outcome.status, st.UNKNOWN
-    )
+    watch.why = _WHY[outcome.status]
 
 
 def _worst(watched: Watched, now: int) -> Watch:
-    return next((one for one in watched.watches if one.good_until <= now), watched.watches[0])
+    for one in watched.watches:
+        if one.good_until <= now:
+            return one
+    return watched.watches[0]
 
 
 def _why(watched: Watched, now: int) -> int:

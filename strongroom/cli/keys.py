@@ -12,6 +12,7 @@ from strongroom.cli.receipts import receipt_rows
 from strongroom.client import orders, receipts
 from strongroom.client.http import segment
 from strongroom.protocol.errors import Refused
+from strongroom.protocol.revocation import check_reason
 
 app = typer.Typer(help="Keys of the partition.")
 Name = Annotated[str, typer.Argument(help="Name or key id.")]
@@ -91,6 +92,7 @@ def keys_revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke a key on the owner's signature, without any endpoint: its material is gone for ever."""
+    check_reason(reason)
     what = f"version {version} of {name}" if version else f"{name}, all versions"
     if not yes:
         asked = f"Revoke {what}? There is no way back. Type the key's name to do it"
@@ -99,7 +101,13 @@ def keys_revoke(
     with connected() as connection:
         states = orders.revoke(connection, name, prompts.now(), version, reason)
     rows = [{"version": number, "state": state} for number, state in sorted(states.items())]
-    show(as_json, {"states": states}, records(rows, ["version", "state"], empty=""), "The device's log says so.")
+    show(
+        as_json,
+        {"states": states},
+        records(rows, ["version", "state"], empty=""),
+        "The device's log says so. Where the key has an endpoint, say it there too: older state that somebody puts "
+        "back would otherwise ask there, and hear that the key may be used.",
+    )
 
 
 @app.command("minimum")

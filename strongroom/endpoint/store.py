@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.revocation import MAX_REASON, Answer, Check
+from strongroom.protocol.revocation import Answer, Check, check_reason
 from strongroom.protocol.statements import Receipt
 
 Said = Literal["active", "suspended", "revoked"]
@@ -117,8 +117,7 @@ class Statuses:
         Raises `Refused`: `not-found`; `conflict` for a name of several keys, and for any way back from `revoked`;
         `malformed` for a reason that is no short line.
         """
-        if len(reason) > MAX_REASON or not reason.isprintable():
-            raise Refused("malformed", f"a reason is one line of at most {MAX_REASON} characters")
+        check_reason(reason)
         with self._changing() as database:
             try:
                 found = self._find(database, reference)

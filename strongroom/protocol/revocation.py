@@ -227,6 +227,13 @@ def read_request(body: bytes) -> CheckRequest:
     return request
 
 
+def check_reason(reason: str) -> None:
+    """Raise `Refused("malformed")` for a reason that is no short line."""
+    if len(reason) > MAX_REASON or not reason.isprintable():
+        has = f"this one has {len(reason)}" if len(reason) > MAX_REASON else "this one has others"
+        raise Refused("malformed", f"a reason is one line of at most {MAX_REASON} printable characters: {has}")
+
+
 def check_answer(body: bytes, request: CheckRequest, key: Ed25519PublicKey | None) -> list[Answer]:
     """The answers in `body`, if it answers exactly `request`; with `key`, only if that key signed it.
 
@@ -253,8 +260,9 @@ def check_answer(body: bytes, request: CheckRequest, key: Ed25519PublicKey | Non
     answered = [(one.key, one.receipt) for one in answer.answers]
     if not asked.issuperset(answered) or len(set(answered)) != len(answered):
         raise Refused("receipt-mismatch", "an answer on what was not asked, or two on the same")
-    if any(len(one.reason) > MAX_REASON or not one.reason.isprintable() for one in answer.answers):
-        raise Refused("malformed", f"a reason has at most {MAX_REASON} printable characters")
+    for one in answer.answers:
+        if one.reason:
+            check_reason(one.reason)
     return answer.answers
 
 
