@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import OF_OPERATION, REGISTRY, KeyType, Mechanism, Row, Usage, default_mechanism
 
 PAGE = Path(__file__).with_name("mechanisms.md")
@@ -76,7 +77,7 @@ def _defaults() -> str:
 def _default(key_type: KeyType, operation: Usage) -> Mechanism | str:
     try:
         return default_mechanism(key_type, operation)
-    except KeyError:
+    except Refused:
         return ""
 
 

@@ -145,6 +145,8 @@ class LoadedKeys:
         version = version or named.current
         if 0 < version < named.minimum:
             raise Refused("version-below-minimum", f"the minimum is version {named.minimum}")
+        if version > named.current:
+            raise Refused("not-found", f"the key has no version {version}: its newest is {named.current}")
         path = f"{path}/{version}"
         return self._keys.get(path, lambda: self._load(path, key_id))
 

@@ -1,6 +1,7 @@
 """An operation, from request to answer: the worker's main path. Every refusal inside a partition is on record too."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from hsm.access import Access
@@ -189,7 +190,12 @@ class Operator:
         if operation is Usage.TRANSLATE:
             if not given.target:
                 raise Refused("malformed", "translate needs the `target` key")
-            return self._loaded.key(request.partition, given.target, 0)
+            try:
+                return self._loaded.key(request.partition, given.target, 0)
+            except Refused as error:
+                if error.code != "not-found":
+                    raise
+                raise Refused("not-found", "there is no such `target` key in the partition") from None
         if operation is Usage.REWRAP:
             return self._loaded.key(request.partition, request.key, 0)
         if given.target or given.target_mechanism or given.target_aad:
@@ -198,6 +204,8 @@ class Operator:
 
     def _not_active(self, partition: str, key: LoadedKey, now: int) -> Refused:
         state = key.gone or _INACTIVE[key.terms.state_at(now)]
+        if not key.gone and key.terms.not_after is not None and key.terms.not_after <= now:
+            state += f" at {datetime.fromtimestamp(key.terms.not_after, UTC):%Y-%m-%d %H:%M:%S} UTC"
         newest = self._loaded.newest_active(partition, key.key_id, now)
         hint = f"; the newest version that is active is {newest}" if newest else ""
         return Refused("key-not-active", state + hint)

@@ -98,8 +98,10 @@ def _sendable(items: list[Item | None], errors: Errors, most: int) -> Iterator[t
     for index, item in enumerate(items):
         if item is None:
             continue
-        if len(item.payload) > most or item_bytes(item) > MAX_BATCH:
+        if len(item.payload) > most:
             errors[index] = ("too-large", f"a payload holds at most {most} bytes")
+        elif item_bytes(item) > MAX_BATCH:
+            errors[index] = ("too-large", f"payload, `signature` and `aad` have at most {MAX_BATCH} bytes together")
         else:
             yield index, item
 

@@ -21,6 +21,7 @@ class Changes:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._last_beat = float("-inf")
+        self._lost = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self.generation = 0
@@ -43,7 +44,10 @@ class Changes:
             try:
                 self._listen()
             except psycopg.Error as error:
-                logger.warning("The change channel is lost, asking the database meanwhile: %s", type(error).__name__)
+                if not self._lost:
+                    what = type(error).__name__
+                    logger.warning("The change channel is lost, asking the database meanwhile: %s", what)
+                self._lost = True
             self._last_beat = float("-inf")
             time.sleep(HEARTBEAT_SECONDS)
 
@@ -55,6 +59,9 @@ class Changes:
             connection.execute(f"LISTEN {CHANNEL}")
             # Whatever was remembered before may have changed while nobody listened.
             self._over()
+            if self._lost:
+                logger.warning("The change channel is back")
+                self._lost = False
             while True:
                 # A query delivers the notices that wait, and its answer is the heartbeat.
                 asked = time.monotonic()

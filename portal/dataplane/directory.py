@@ -127,7 +127,7 @@ class Directory:
         """Where a tenant's key is. Raises `Refused`: `not-found`, `conflict`. Raises `psycopg.Error`."""
         found = self._keys.get((tenant, reference), lambda: self._load_key(tenant, reference))
         if found is None:
-            raise Refused("not-found")
+            raise Refused("not-found", "you have no key of that name or id")
         return found
 
     def _connection(self) -> AbstractContextManager[psycopg.Connection]:

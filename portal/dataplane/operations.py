@@ -28,11 +28,11 @@ from portal.dataplane.directory import Client, Directory, KeyPlace
 from portal.dataplane.turns import Turns
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import CATALOGUE, Refused
-from strongroom.protocol.instructions import Item, Parameters
+from strongroom.protocol.instructions import MAX_PAYLOAD, Item, Parameters
 from strongroom.protocol.mechanisms import Usage
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers import secure_module
-from tenants.api.media import check_media_type
+from tenants.api.media import check_length, check_media_type
 
 OPERATIONS = frozenset(Usage)
 turns = Turns(at_once=3, for_one=2, under_way=24)
@@ -204,12 +204,7 @@ def _bearer(environ: WSGIEnvironment) -> bytes:
 
 def _read(environ: WSGIEnvironment) -> bytes:
     check_media_type(environ.get("CONTENT_TYPE", ""))
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        raise Refused("malformed", "the Content-Length is no number")
-    if int(length) > MAX_BODY:
-        raise Refused("too-large", f"a request has at most {MAX_BODY} bytes")
-    body: bytes = environ["wsgi.input"].read(int(length))
+    body: bytes = environ["wsgi.input"].read(check_length(environ, MAX_BODY))
     return body
 
 
@@ -218,9 +213,17 @@ def parameters_of(body: Body, client: Client, key: KeyPlace, known: Directory) -
     given = body.parameters
     if body.instruction or given == _NO_PARAMETERS_GIVEN:
         return _NO_PARAMETERS
+    for name in ("signature", "aad", "salt", "target_aad"):
+        if len(getattr(given, name) or b"") > MAX_PAYLOAD:
+            raise Refused("too-large", f"`{name}` has at most {MAX_PAYLOAD} bytes")
     target = given.target
     if target:
-        place = known.key(client.tenant, target)
+        try:
+            place = known.key(client.tenant, target)
+        except Refused as error:
+            if error.code != "not-found":
+                raise
+            raise Refused("not-found", "you have no `target` key of that name or id") from None
         if place.partition != key.partition:
             raise Refused("not-found", "the target is in another partition")
         target = place.key_id

@@ -46,11 +46,16 @@ def request_builder(subject: Subject) -> x509.CertificateSigningRequestBuilder:
     try:
         name = x509.Name.from_rfc4514_string(subject.subject)
         builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    except (ValueError, KeyError, TypeError) as error:
+        hint = "`subject` is no name as RFC 4514 writes one, such as 'CN=shop.example,O=Example,C=DE'"
+        raise Refused("payload-invalid", f"{hint}: {error}".removesuffix(": ")) from None
+    try:
         if subject.san:
             names = x509.SubjectAlternativeName([_general_name(one) for one in subject.san])
             builder = builder.add_extension(names, critical=not subject.subject)
     except (ValueError, KeyError, TypeError) as error:
-        raise Refused("payload-invalid", f"not a name: {error}") from None
+        hint = "each of `san` is DNS:, IP:, email: or URI: and such a name"
+        raise Refused("payload-invalid", f"{hint}: {error}".removesuffix(": ")) from None
     return builder
 
 
@@ -69,7 +74,7 @@ def is_for(request: bytes, subject: Subject) -> bool:
 def _general_name(text: str) -> x509.GeneralName:
     kind, _, value = text.partition(":")
     if not value:
-        raise ValueError(f"{text!r} has no DNS:, IP:, email: or URI: before it")
+        raise ValueError(f"{text!r} is none")
     if kind == "IP":
         return x509.IPAddress(ipaddress.ip_address(value))
     return _KINDS[kind](value)

@@ -39,7 +39,10 @@ CATALOGUE: dict[str, Problem] = {
     "internal": Problem(500, "Strongroom failed. Nothing was half done; try again, then tell the provider."),
     # Who is asking
     "unauthenticated": Problem(401, "Send a valid token in the Authorization header: 'Bearer <token>'."),
-    "token-expired": Problem(401, "This token has expired. Ask your admin for a new one."),
+    "token-expired": Problem(
+        401,
+        "This token has expired. A person logs in again: `strongroom login`. A program needs one from your admin.",
+    ),
     "login-refused": Problem(401, "User name, password or one-time code is wrong. A code serves only once."),
     "otp-refused": Problem(403, "The one-time code is wrong or already used. Wait for the next code."),
     "otp-required": Problem(403, "This needs a login with a one-time code. Set one up in the portal first."),
@@ -79,7 +82,10 @@ CATALOGUE: dict[str, Problem] = {
     "import-replayed": Problem(
         409, "Another envelope has used this import id; this one was not imported. Seal the key anew."
     ),
-    "name-taken": Problem(409, "The partition already has a key of this name. Choose another name."),
+    "name-taken": Problem(
+        409,
+        "The partition already has a key of this name. Choose another, or bring in a new version of it: --new-version.",
+    ),
     "terms-looser": Problem(
         403, "A new version's terms permit more than those before. Make them as strict, or have the owner consent."
     ),
@@ -95,7 +101,10 @@ CATALOGUE: dict[str, Problem] = {
     "access-list-conflict": Problem(409, "The access list has changed meanwhile. Fetch it and sign anew."),
     "not-the-owner": Problem(403, "Only an owner of the partition can do this, with the owner credential."),
     # Operations
-    "signed-instruction-required": Problem(403, "This key's terms require instructions signed by a client device."),
+    "signed-instruction-required": Problem(
+        403,
+        "This key's terms ask for instructions that a client device signs. Leave --token-mode out: the command signs.",
+    ),
     "instruction-mismatch": Problem(400, "The signed instruction does not fit the request or its payload."),
     "instruction-replayed": Problem(409, "This instruction was used before. Sign a new one with a fresh nonce."),
     "instruction-expired": Problem(409, "The deferred instruction has expired. Sign a new one."),
@@ -104,16 +113,26 @@ CATALOGUE: dict[str, Problem] = {
     "sealed-unopenable": Problem(
         400, "The device cannot open what was sealed: it was altered, or sealed for another key, version or operation."
     ),
-    "usage-not-permitted": Problem(403, "The key's own terms do not permit this use."),
-    "translate-not-permitted": Problem(403, "The source key's terms do not permit translation to that target."),
-    "key-not-active": Problem(409, "The key is not active: it is outside its validity or has been stopped."),
+    "usage-not-permitted": Problem(
+        403,
+        "The key's own terms do not permit this use. Bring in a new version whose terms do, with the owner's consent.",
+    ),
+    "translate-not-permitted": Problem(
+        403, "The source key's terms do not permit that target. Bring in a new version with --translate-to TARGET."
+    ),
+    "key-not-active": Problem(
+        409,
+        "The key is not active: it is outside its validity or has been stopped. Use, or bring in, another version.",
+    ),
     "key-suspended": Problem(
         409, "The key is suspended: no answer in force says that it may be used. See its revocation status."
     ),
     "version-below-minimum": Problem(
         409, "The owner has set a higher minimum version of this key. Use a newer version, or ask the owner."
     ),
-    "mechanism-unsupported": Problem(400, "This mechanism or its parameters do not fit the key."),
+    "mechanism-unsupported": Problem(
+        400, "This mechanism or its parameters do not fit the key. docs/mechanisms.md says which do."
+    ),
     "ciphertext-invalid": Problem(400, "The ciphertext cannot be opened with this key and these parameters."),
     "payload-invalid": Problem(400, "The payload does not fit the mechanism, for instance in its length."),
     # Quorum
@@ -142,7 +161,10 @@ CATALOGUE: dict[str, Problem] = {
     "secret-missing": Problem(
         400, "A password, passphrase, PIN or code is needed and none was given. Type it, or name a file that holds it."
     ),
-    "configuration": Problem(400, "The configuration is incomplete. See `strongroom --help`."),
+    "configuration": Problem(
+        400,
+        "The command cannot go on with what it was given, or finds configured. See `strongroom COMMAND --help`.",
+    ),
 }
 
 

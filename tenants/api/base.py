@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 from tenants import idempotency
-from tenants.api.media import JsonParser, OnlyJson
+from tenants.api.media import JsonParser, OnlyJson, check_length
 from tenants.authentication import BearerToken, Caller, PersonAtAPage
 from tenants.models import Tenant
 from tenants.quotas import Quota
@@ -34,6 +34,8 @@ class ApiView(APIView):
 
     allowed: Mapping[str, frozenset[str] | None] = {}
     max_body = MAX_BODY
+    counts = True
+    """Whether a request counts against the caller's quota."""
     answers_secret = False
     """Whether a success of POST holds a secret that is shown once, which is then kept for no repetition."""
     _claim: idempotency.Claim | None = None
@@ -43,14 +45,10 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises `Refused`, `too-large` or `malformed`, before anything of the body is read."""
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal():
-            raise Refused("malformed", "the Content-Length is no number")
-        if int(length) > self.max_body:
-            raise Refused("too-large")
         super().initial(request, *args, **kwargs)
+        check_length(request.META, self.max_body)
         self._quota = request.auth.quota if isinstance(request.auth, Caller) else None
-        if self._quota:
+        if self._quota and self.counts:
             self._quota.spend(requests=1)
         self._begin_once(request)
 

@@ -1,6 +1,6 @@
 """JSON (RFC 8259) and nothing else, in and out, read as strictly as the data plane reads it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 import msgspec
@@ -12,12 +12,33 @@ from rest_framework.request import Request
 from strongroom.protocol.errors import Refused
 
 MEDIA_TYPE = "application/json"
+MOST_DROPPED = 64 * 1024 * 1024
+"""Bytes of a body that is too large and still taken in."""
+_PIECE = 64 * 1024
 
 
 def check_media_type(content_type: str) -> None:
     """Nothing, or JSON with whatever parameters. Raises `Refused("media-type-unsupported")`."""
     if content_type and content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Refused("media-type-unsupported")
+
+
+def check_length(environ: Mapping[str, Any], most: int) -> int:
+    """How many bytes the body has.
+
+    Raises `Refused`: `malformed`, `too-large` above `most`. A body that is not much larger is taken in first, and
+    dropped: a client that is still sending when the connection is closed never reads why.
+    """
+    stated = environ.get("CONTENT_LENGTH") or "0"
+    if not stated.isdecimal():
+        raise Refused("malformed", "the Content-Length is no number")
+    length = int(stated)
+    if length <= most:
+        return length
+    if length <= MOST_DROPPED:
+        while length > 0 and (piece := environ["wsgi.input"].read(min(length, _PIECE))):
+            length -= len(piece)
+    raise Refused("too-large", f"a request here has at most {most} bytes")
 
 
 class JsonParser(BaseParser):

@@ -111,12 +111,14 @@ class ClientQuota(ApiView):
 
 class Usage(ApiView):
     allowed = {"GET": READERS}
+    counts = False
 
     @extend_schema(responses=UsageOut(many=True))
     def get(self, request: Request) -> Response:
         """The caller's limits, and what is left of them in this minute.
 
-        The headers `RateLimit-Policy` and `RateLimit` of every answer say the same. Web processes take a hundredth
+        It costs nothing, and is answered also where nothing is left. The headers
+        `RateLimit-Policy` and `RateLimit` of every answer say the same. Web processes take a hundredth
         of a limit at once, and learn what others took when they take their next: `remaining` is as exact as that.
         """
         quota = self.caller.quota

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import json
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -165,14 +167,49 @@ def test_only_the_mechanisms_in_the_terms_are_used(alice: Customer, import_key: 
 
 @pytest.mark.parametrize("mechanism", ["AES-GCM", "ECDSA-SHA256", "RSA-PKCS1", "rsa-pss-sha256", "x" * 128])
 def test_a_mechanism_that_does_not_fit_the_key_is_refused(alice: Customer, rsa_key: Imported, mechanism: str) -> None:
-    assert alice.operate(rsa_key.id, "sign", MESSAGE, mechanism=mechanism).code == "mechanism-unsupported"
+    reply = alice.operate(rsa_key.id, "sign", MESSAGE, mechanism=mechanism)
+    assert reply.code == "mechanism-unsupported"
+    assert f"{mechanism} does not sign with RSA; of these one does: RSA-PSS-SHA256, RSA-PSS-SHA384" in reply.detail
+
+
+def test_what_no_mechanism_does_with_a_key_is_answered_with_what_it_can(alice: Customer, rsa_key: Imported) -> None:
+    reply = alice.operate(rsa_key.id, "derive", MESSAGE)
+    can = "sign, verify, encrypt, decrypt, hash, translate, rewrap"
+    assert reply.code == "mechanism-unsupported"
+    assert reply.detail == f"RSA cannot derive; no mechanism does, but such a key can {can}"
+
+
+def test_a_version_that_is_not_there_is_answered_with_the_newest(alice: Customer, rsa_key: Imported) -> None:
+    reply = alice.operate(rsa_key.id, "sign", MESSAGE, version=7)
+    assert (reply.code, reply.detail) == ("not-found", "the key has no version 7: its newest is 1")
+
+
+def test_a_target_that_is_not_there_is_named(alice: Customer, rsa_key: Imported) -> None:
+    reply = alice.operate(rsa_key.id, "translate", MESSAGE, parameters=Parameters(target="key_none"))
+    assert (reply.code, reply.detail) == ("not-found", "there is no such `target` key in the partition")
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ({"subject": "foo"}, "`subject` is no name as RFC 4514 writes one"),
+        ({"subject": "C=Germany"}, "`subject` is no name as RFC 4514 writes one"),
+        ({"san": ["shop.example"]}, "each of `san` is DNS:, IP:, email: or URI:"),
+        ({"san": ["IP:shop.example"]}, "each of `san` is DNS:, IP:, email: or URI:"),
+    ],
+)
+def test_a_bad_name_in_a_certification_request_is_answered_with_how_one_looks(
+    alice: Customer, rsa_key: Imported, asked: dict[str, Any], hint: str
+) -> None:
+    reply = alice.operate(rsa_key.id, "sign", json.dumps(asked).encode(), mechanism="X509-CSR")
+    assert (reply.code, reply.detail.startswith(hint)) == ("payload-invalid", True)
 
 
 @pytest.mark.parametrize(
     ("validity", "detail"),
     [
         ({"not_before": 2**40}, "pre-activation: its validity has not begun"),
-        ({"not_after": 1}, "deactivated: its validity has ended"),
+        ({"not_after": 1}, "deactivated: its validity has ended at 1970-01-01 00:00:01 UTC"),
     ],
 )
 def test_a_key_outside_its_validity_is_refused(

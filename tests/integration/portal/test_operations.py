@@ -74,6 +74,26 @@ def test_parameters_pass_in_standard_base64_and_a_target_by_its_name(
     assert code_of(client.post(f"keys/{fresh_name}-to/decrypt", json=body)) == "ciphertext-invalid"
 
 
+def test_what_is_not_there_or_too_large_is_named(acme: Organisation, key: dict[str, Any]) -> None:
+    client = acme.as_client()
+    large = base64.b64encode(bytes(MAX_PAYLOAD + 1)).decode()
+    for path, body, code, says in (
+        ("keys/nothing-of-this-name/sign", payload(), "not-found", "you have no key of that name or id"),
+        (f"keys/{key['key_id']}/sign", payload(version=9), "not-found", "no version 9: its newest is 1"),
+        (f"keys/{key['key_id']}/translate", payload(parameters={"target": "none"}), "not-found", "no `target` key"),
+        (
+            f"keys/{key['key_id']}/sign",
+            payload(parameters={"aad": large}),
+            "too-large",
+            "`aad` has at most 1048576 bytes",
+        ),
+    ):
+        response = client.post(path, json=body)
+        assert (code_of(response), says in response.json()["detail"]) == (code, True), response.text
+    response = client.post(f"keys/{key['key_id']}/sign?async=1", json=payload(bytes(2 * MAX_PAYLOAD)))
+    assert (code_of(response), "at most 2097152 bytes" in response.json()["detail"]) == ("too-large", True)
+
+
 def test_a_target_in_another_partition_or_tenant_is_no_target(
     acme: Organisation, globex: Organisation, acme_customer: Customer, globex_customer: Customer, fresh_name: str
 ) -> None:

@@ -210,6 +210,19 @@ def test_usage_says_what_is_left(acme: Organisation, path: str, limit_client: Ca
     assert "client-requests" not in {one["name"] for one in acme.as_auditor().get("usage").json()}
 
 
+@pytest.mark.usefixtures("window")
+def test_usage_is_told_also_where_nothing_is_left(acme: Organisation, limit_client: Callable[..., None]) -> None:
+    limit_client(requests=5)
+    client = acme.as_client()
+    for _ in range(6):
+        last = client.get("keys")
+    assert code_of(last) == "quota-exceeded"
+    for _ in range(2):
+        used = client.get("usage")
+        assert used.status_code == 200
+        assert {one["name"]: one["remaining"] for one in used.json()}["client-requests"] == 0
+
+
 def test_only_admins_limit_clients_and_only_their_own(acme: Organisation, globex: Organisation) -> None:
     body = {"requests": 1, "items": None}
     assert code_of(acme.as_operator().put(f"clients/{acme.client_id}/quota", json=body)) == "forbidden"

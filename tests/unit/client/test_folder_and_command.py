@@ -99,7 +99,7 @@ def test_a_refusal_is_one_clear_line_and_exit_status_one(tmp_path: Path) -> None
     ran = run(tmp_path / "nobody", "trust")
     assert ran.returncode == 1
     assert ran.stdout == ""
-    assert ran.stderr.startswith("refused configuration: The configuration is incomplete.")
+    assert ran.stderr.startswith("refused configuration: The command cannot go on with what it was given")
     assert "Traceback" not in ran.stderr
 
 
