@@ -304,5 +304,5 @@ def test_without_scripts_the_page_offers_the_command(browser: Browser, reader: R
     with browser.new_context(java_script_enabled=False, storage_state=reader.page.context.storage_state()) as context:
         plain = Reader(context.new_page(), reader.stack)
         assert plain.open("/keys/import/") == 200
-        expect(plain.page.get_by_text("This page needs scripts")).to_be_visible()
+        expect(plain.page.get_by_text("This page needs its scripts")).to_be_visible()
         expect(plain.page.get_by_text("strongroom import KEY.pem")).to_be_visible()

@@ -57,26 +57,25 @@ def test_what_is_sent_holds_neither_the_key_nor_the_terms(listed: Connection, pr
     assert provider.opened["signer"][1] not in terms
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"import_id": "im_other"},
-        {"name": "other"},
-        {"version": 0},
-        {"key_type": KeyType.RSA},
-        {"public_key": OTHER_PUBLIC_KEY},
-        {"public_key": ""},
-        {"public_key": "not a key"},
-        {"check_value": "abcdef"},
-        {"terms_digest": "0" * 64},
-        {"header_digest": "0" * 64},
-        {"tenant": "globex"},
-        {"partition": "pt_globex"},
-        {"owner": "A" * 43},
-        {"device": "dev_other"},
-    ],
-    ids="-".join,
-)
+LIES: list[dict[str, Any]] = [
+    {"import_id": "im_other"},
+    {"name": "other"},
+    {"version": 0},
+    {"key_type": KeyType.RSA},
+    {"public_key": OTHER_PUBLIC_KEY},
+    {"public_key": ""},
+    {"public_key": "not a key"},
+    {"check_value": "abcdef"},
+    {"terms_digest": "0" * 64},
+    {"header_digest": "0" * 64},
+    {"tenant": "globex"},
+    {"partition": "pt_globex"},
+    {"owner": "A" * 43},
+    {"device": "dev_other"},
+]
+
+
+@pytest.mark.parametrize("lie", LIES, ids="-".join)
 def test_a_receipt_that_differs_in_any_field_is_refused_and_not_kept(
     listed: Connection, provider: Simulator, now: int, lie: dict[str, Any]
 ) -> None:

@@ -4,13 +4,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from authorities import PARTITION, PROVIDER, Authority
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulator import Simulator
+from test_import_and_receipt import LIES as RECEIPT_LIES
+from test_import_and_receipt import PEM, signing_terms
 from test_trust_before_encryption import LIES
 
+from strongroom.client import imports
 from strongroom.client.connection import Connection
+from strongroom.client.material import read_material
 from strongroom.client.trust import Published
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList
@@ -28,6 +33,24 @@ JUDGE = """
       try {
         const evidence = await judge(dossier, await anchorsOf(anchors, kept), given.now);
         found.push(await validations(evidence));
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        found.push(error.code);
+      }
+    }
+    return found;
+"""
+
+
+CHECK_RECEIPTS = """
+    const { parsePem } = await import("./certificates.js");
+    const { text, fromB64u } = await import("./encoding.js");
+    const { checkReceipt } = await import("./receipts.js");
+    const found = [];
+    for (const { token, sent } of given.cases) {
+      try {
+        const statement = JSON.parse(text(fromB64u(sent.header.split(".")[1])));
+        found.push((await checkReceipt(token, { ...sent, statement }, parsePem(given.roots), given.now)).name);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         found.push(error.code);
@@ -87,6 +110,12 @@ class Page:
                 {"who": "provider", "subject": "provider-key", "nonce": nonce, "statement": second["statement"]},
             ],
         }
+
+    def checks(self, cases: list[dict[str, Any]]) -> list[Any]:
+        """What comes of receipts (`token`) for what was `sent`: the key's name, or the code of the refusal."""
+        roots = (self._connection.home.path / "trust/manufacturer-roots.pem").read_text()
+        found: list[Any] = self._modules.run(CHECK_RECEIPTS, {"cases": cases, "roots": roots, "now": self.now})
+        return found
 
     def judges(self) -> list[Any]:
         found: list[Any] = self._modules.run(JUDGE, {"cases": self._cases, "now": self.now})
@@ -152,3 +181,26 @@ def test_access_lists_that_are_older_or_a_strangers_are_refused_by_the_same_code
     page.hears(owner=public_credential(mallory).x)
     page.hears(provider="another-provider")
     assert page.judges() == ["access-list-conflict", "not-the-owner", "owner-mismatch", "validation-failed"]
+
+
+def test_receipts_that_are_for_something_else_are_refused(
+    page: Page, listed: Connection, provider: Simulator, now: int
+) -> None:
+    cases: list[dict[str, Any]] = []
+
+    def send(name: str) -> None:
+        material = read_material(PEM)
+        sealed, _ = imports.prepare(listed, material, name, signing_terms(material), now)
+        cases.append({"token": imports.send(listed, sealed), "sent": msgspec.to_builtins(sealed.sent)})
+
+    send("honest")
+    for number, lie in enumerate(RECEIPT_LIES):
+        provider.lies = {"receipt": lambda receipt, lie=lie: msgspec.structs.replace(receipt, **lie)}
+        send(f"lie-{number}")
+    provider.lies = {}
+    provider.forgeries = {"receipt": Authority.make("device", provider.root)}
+    send("another-device")
+    provider.forgeries = {"receipt": Authority.make("device", Authority.make("root"))}
+    send("another-root")
+    mismatches = ["receipt-mismatch"] * (len(RECEIPT_LIES) + 1)
+    assert page.checks(cases) == ["honest", *mismatches, "certificate-invalid"]

@@ -68,7 +68,8 @@ async function checkAttestation(dossier, known, anchors, now) {
   if (!held || held.partition !== dossier.partition || !held.devices.includes(says.device))
     throw failed("The attestation is not about this partition on this device.");
   // 3. The owners are those whom the owner knows of, oneself among them.
-  const same = held.owners.length === known.owners.length && held.owners.every((one) => known.owners.includes(one));
+  const [named, expected] = [new Set(held.owners), new Set(known.owners)];
+  const same = named.size === expected.size && [...named].every((one) => expected.has(one));
   if (!held.owners.includes(anchors.own.fingerprint) || !same)
     throw new Refused("owner-mismatch", `The partition has an owner that is not you: the device names ${held.owners.join(", ")}.`);
   // 4. The access list in force is exactly the one that is known.

@@ -13,12 +13,13 @@ import { Keeping } from "./keeping.js";
 import { Portal } from "./portal.js";
 import { checkReceipt } from "./receipts.js";
 import { Refused } from "./refused.js";
-import { byId, facts, offer, open, records, step, when } from "./showing.js";
+import * as rows from "./rows.js";
+import { byId, facts, offer, open, records, step } from "./showing.js";
 import { checkName, encode, makeTerms } from "./terms.js";
 
 const page = byId("import");
 const { tenant, registry } = JSON.parse(page.dataset.facts);
-const portal = new Portal(page.querySelector("[name=csrfmiddlewaretoken]").value);
+const portal = new Portal();
 const NOTHING_SENT = "Nothing was encrypted or sent.";
 const now = () => Math.floor(Date.now() / 1000);
 
@@ -110,19 +111,9 @@ function isListed(evidence) {
 }
 
 function showEvidence({ evidence, anchors }) {
-  const { attestation, access } = evidence;
-  records(byId("vouched"), [
-    ...evidence.said.map(({ says }) => [says.validator, says.subject, says.status, when(says.issued_at)]),
-    [attestation.device, "partition", attestation.state, when(attestation.issued_at)],
-  ]);
-  facts(byId("evidence"), [
-    ["Mode", evidence.mode],
-    ["Vendor key", evidence.vendor.key_id],
-    ["Provider key", evidence.provider.key_id],
-    ["Owner", `${anchors.own.fingerprint} (yours)`],
-    ["Access list", `version ${access.version}`],
-    ["Software measurement", attestation.measurement],
-  ]);
+  records(byId("vouched"), rows.ofAnswers(evidence));
+  facts(byId("evidence"), rows.ofEvidence(evidence, anchors));
+  byId("development").hidden = evidence.mode !== "development";
   const listed = isListed(evidence);
   byId("vouched-all").hidden = false;
   byId("not-listed").hidden = listed;
@@ -217,18 +208,9 @@ async function seal(name, material, terms, { evidence, anchors }) {
 // --- 5. what leaves ---------------------------------------------------------------------------------------------------------
 
 async function showSealed() {
-  const { sent, sizes, digests, body, read } = sealed;
-  const { statement } = sent;
-  facts(byId("sealed"), [
-    ["Goes to", `POST ${location.origin}/api/v1/imports, with your session`],
-    ["Read as", `${read}: ${sent.key_type}`],
-    ["Name", `${statement.name}, version ${statement.version}`],
-    ["Opened by", `first by provider key ${statement.provider_key}, then only by vendor key ${statement.vendor_key} in ${statement.device}`],
-    ["Header", `${body.header.length} bytes, signed by device:${device.fingerprint}`],
-    ["Sealed key", `${sizes.material} bytes, SHA-256 ${digests.material}`],
-    ["Sealed terms", `${sizes.terms} bytes, SHA-256 ${digests.terms}`],
-  ]);
-  byId("header").textContent = JSON.stringify(JSON.parse(canonical(statement)), null, 2);
+  const { sent, body } = sealed;
+  facts(byId("sealed"), rows.ofSealed(sealed, device));
+  byId("header").textContent = JSON.stringify(JSON.parse(canonical(sent.statement)), null, 2);
   byId("body").textContent = JSON.stringify(body);
   byId("clear-terms").textContent = new TextDecoder().decode(sealed.terms);
 }
@@ -255,16 +237,7 @@ byId("discard").addEventListener("click", () => {
 // --- 6. the receipt -----------------------------------------------------------------------------------------------------------
 
 function showReceipt(says) {
-  facts(byId("receipt-facts"), [
-    ["Key id", says.key_id],
-    ["Name", `${says.name}, version ${says.version}`],
-    ["Type", says.key_type],
-    ...(says.check_value ? [["Check value", says.check_value]] : []),
-    ["Device", says.device],
-    ["Digest of your terms", says.terms_digest],
-    ["Place in the log", `administrative lane, no. ${says.log_position}`],
-    ["Imported", when(says.imported_at)],
-  ]);
+  facts(byId("receipt-facts"), rows.ofReceipt(says));
   byId("key-page").href = `/keys/${encodeURIComponent(says.key_id)}/`;
   offer(byId("save-receipt"), `${says.name}.jws`, sealed.receipt);
   offer(byId("save-terms"), `${says.name}.terms.json`, sealed.terms);
@@ -304,4 +277,5 @@ async function begin() {
 
 showCommand();
 page.hidden = false;
+byId("without-scripts").hidden = true;
 step(byId("trust"), "", begin);

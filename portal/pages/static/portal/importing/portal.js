@@ -1,12 +1,11 @@
-// The portal's REST interface (docs/spec/rest.md), as this page calls it: with the session and the page's CSRF token.
+// The portal's REST interface (docs/spec/rest.md), as this page calls it: with the session and its CSRF token.
 
 import { Refused } from "./refused.js";
 
-export class Portal {
-  constructor(csrfToken) {
-    this.csrfToken = csrfToken;
-  }
+// From the cookie, and not from the page: whoever logs in again in another tab goes on here.
+const csrfToken = () => /(?:^|; )(?:__Host-)?csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? "";
 
+export class Portal {
   get(path) {
     return this.call("GET", path);
   }
@@ -16,7 +15,7 @@ export class Portal {
   }
 
   async call(method, path, body) {
-    const headers = body === undefined ? {} : { "Content-Type": "application/json", "X-CSRFToken": this.csrfToken };
+    const headers = body === undefined ? {} : { "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
     let response;
     try {
       response = await fetch(`/api/v1/${path}`, { method, body, headers, redirect: "error", cache: "no-store" });
