@@ -3,21 +3,26 @@
 import hashlib
 import json
 import os
+import shlex
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from stack.layout import PROJECT
+from strongroom.cli.main import app
 from strongroom.client.material import read_material
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList
-from strongroom.protocol.credentials import public_credential
-from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, make_id
+from strongroom.protocol.access import AccessList, device_principal
+from strongroom.protocol.credentials import PublicCredential, public_credential
+from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, make_id, read_json
 from strongroom.protocol.envelope import (
     Envelope,
     ImportHeader,
@@ -376,3 +381,49 @@ def test_a_statement_is_believed_only_from_its_signer_and_of_its_kind(modules: P
     assert verify(f"{header}.{payload}.{signature}=")["refused"] == "statement-malformed"
     unsigned = b64u(canonical_json({"alg": "none", "typ": AccessList.TYP, "kid": public_credential(key).fingerprint}))
     assert verify(f"{unsigned}.{payload}.")["refused"] == "statement-malformed"
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_that_the_page_offers_is_one_that_there_is(modules: PageModules) -> None:
+    given = {
+        "file": "my key's.pem",
+        "name": "release",
+        "usages": ["sign", "translate"],
+        "keyType": "EC-P256",
+        "encoding": "raw",
+        "authorisation": "token",
+        "mechanisms": ["ECDSA-SHA256"],
+        "notBefore": "2027-01-01",
+        "notAfter": "90d",
+        "translateTo": ["*"],
+        "revocation": {"url": "https://a.example/?a=1&b", "every": "5m", "pinFile": "c.pem", "answerKeyFile": "k.pem"},
+    }
+    script = 'return (await import("./command.js")).commandFor(given)'
+    words = shlex.split(modules.run(script, given))
+    assert words[:3] == ["strongroom", "import", "my key's.pem"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options["--translate-to"] == "*"
+    assert options["--revoke-at"] == given["revocation"]["url"]  # type: ignore[index]
+    command = typer.main.get_command(app).commands["import"]  # type: ignore[attr-defined]
+    assert set(options) <= {name for one in command.params for name in one.opts}
+    assert modules.run(script, {**given, "file": "-x.pem", "revocation": None}).startswith(
+        "strongroom import ./-x.pem "
+    )
+
+
+def test_the_owners_command_lists_the_browser_for_imports_alone(modules: PageModules, tmp_path: Path) -> None:
+    key = public_credential(Ed25519PrivateKey.generate())
+    device = {"x": key.x, "fingerprint": key.fingerprint, "name": "alice's browser"}
+    written = modules.run('return (await import("./command.js")).allowCommand(given)', device)
+    first, second = written.splitlines()
+    subprocess.run(["sh", "-c", first], cwd=tmp_path, check=True)
+    assert read_json((tmp_path / "browser.json").read_bytes(), PublicCredential) == key
+    words = shlex.split(second)
+    assert words[:4] == ["strongroom", "access", "allow", device_principal(key)]
+    assert dict(zip(words[4::2], words[5::2], strict=True)) == {
+        "--rights": "import",
+        "--label": "alice's browser",
+        "--credential": "browser.json",
+    }
