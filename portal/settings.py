@@ -82,6 +82,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 10},
     },
     "tell-officers": {"task": "portal.quorum.tasks.tell_officers", "schedule": 15.0, "options": {"expires": 15}},
+    "tell-people": {"task": "portal.audit.tasks.tell_people", "schedule": 60.0, "options": {"expires": 60}},
     "settle-imports": {"task": "tee.tasks.settle_imports", "schedule": 10.0, "options": {"expires": 10}},
     "publish-rotated-keys": {"task": "tee.tasks.publish_rotated_keys", "schedule": 5.0, "options": {"expires": 5}},
     "follow-destructions": {

@@ -46,7 +46,11 @@ def registration(state: State) -> None:
         for one in people.officers
     ]
     tenants = [
-        {"slug": slug, "name": TENANTS[slug], "people": [msgspec.to_builtins(one) | {"role": "owner"}]}
+        {
+            "slug": slug,
+            "name": TENANTS[slug],
+            "people": [msgspec.to_builtins(one) | {"role": "owner", "email": f"{one.username}@customers.example"}],
+        }
         for slug, one in people.admins.items()
     ]
     support = msgspec.to_builtins(people.support)

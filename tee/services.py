@@ -28,7 +28,7 @@ from strongroom.protocol.commands import (
 )
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.owner_orders import KeyOrder
-from strongroom.protocol.statements import Endorsement
+from strongroom.protocol.statements import Endorsement, Receipt
 from tee import selectors
 from tee.drivers import secure_module
 from tee.imports import record_key
@@ -174,7 +174,20 @@ def refresh_keys(partition: Partition) -> None:
             for receipt, state in reply.keys:
                 if known.get(receipt) != state:
                     record_key(tenant=partition.tenant, partition=partition, token=receipt, state=state)
+                    if state == "deactivated" and receipt in known:
+                        _tell_expired(partition, jws.read_unverified(receipt, Receipt))
         after, more = reply.last, bool(reply.last)
+
+
+def _tell_expired(partition: Partition, receipt: Receipt) -> None:
+    emit(
+        tag="device:key:expired",
+        tenant=partition.tenant,
+        actor="",
+        partition=partition.partition_id,
+        keys=f"{receipt.name} version {receipt.version}",
+        count=1,
+    )
 
 
 def refresh_all_keys() -> None:

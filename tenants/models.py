@@ -77,6 +77,7 @@ class Membership(models.Model):
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="membership")
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices)
+    email = models.EmailField(blank=True, default="", help_text="Where a person is told of the tenant's keys.")
     requests_a_minute = models.PositiveIntegerField(null=True, blank=True)
     items_a_minute = models.PositiveIntegerField(null=True, blank=True)
 

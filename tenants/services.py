@@ -27,10 +27,11 @@ def create_tenant(*, slug: str, name: str) -> Tenant:
     return tenant
 
 
-def add_person(*, tenant: Tenant | None, username: str, password: str, role: str | None) -> User:
+def add_person(*, tenant: Tenant | None, username: str, password: str, role: str | None, email: str = "") -> User:
     """A person who may log in once an authenticator is set up: of `tenant` as `role`, or of none (an officer).
 
-    Raises `Refused`: `conflict`, `malformed` for a password that the validators refuse.
+    `email`: where one of a tenant is told of its keys. Raises `Refused`: `conflict`, `malformed` for a password that
+    the validators refuse.
     """
     with conflict(f"there is a user {username!r} already"), transaction.atomic():
         try:
@@ -39,8 +40,14 @@ def add_person(*, tenant: Tenant | None, username: str, password: str, role: str
             raise Refused("malformed", " ".join(error.messages)) from None
         user = User.objects.create_user(username, password)
         if tenant is not None and role is not None:
-            Membership.objects.create(user=user, tenant=tenant, role=role)
+            Membership.objects.create(user=user, tenant=tenant, role=role, email=email)
     return user
+
+
+def set_email(*, username: str, email: str) -> None:
+    """Where a person of a tenant is told of its keys; empty: nowhere. Raises `Refused("not-found")`."""
+    if not Membership.objects.filter(user__username=username, user__kind=User.Kind.PERSON).update(email=email):
+        raise Refused("not-found", "no tenant has a person of that name")
 
 
 def create_client(*, tenant: Tenant, name: str, actor: str) -> ApiClient:

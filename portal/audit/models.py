@@ -67,7 +67,20 @@ class PortalEvent(models.Model):
 
     class Meta:
         ordering = ["-time"]
-        indexes = [models.Index(fields=["tenant", "-time"], name="event_of_tenant")]
+        indexes = [
+            models.Index(fields=["tenant", "-time"], name="event_of_tenant"),
+            models.Index(fields=["tag", "time"], name="event_by_tag"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tag} by {self.actor or 'nobody'}"
+
+
+class EventMail(models.Model):
+    """That an event was told to its tenant's people by mail. Events themselves are never changed."""
+
+    event = models.OneToOneField(PortalEvent, on_delete=models.CASCADE, primary_key=True, related_name="mail")
+    sent = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"mail on {self.event_id}"

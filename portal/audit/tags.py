@@ -40,3 +40,4 @@ class EventTag(StrEnum):
     DEVICE_KEY_REVOKED = "device:key:revoked"
     DEVICE_KEY_SUSPENDED = "device:key:suspended"
     DEVICE_KEY_RESUMED = "device:key:resumed"
+    DEVICE_KEY_EXPIRED = "device:key:expired"

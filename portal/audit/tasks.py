@@ -2,7 +2,7 @@ import logging
 
 from celery import shared_task
 
-from portal.audit import selectors, services
+from portal.audit import mails, selectors, services
 from strongroom.protocol.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -22,3 +22,9 @@ def copy_log() -> int:
         if error.code not in {"hsm-sealed", "hsm-unreachable", "hsm-wrong-state"}:
             raise
         return 0
+
+
+@shared_task
+def tell_people() -> int:
+    """Mail tenants' people what they should know of their keys."""
+    return mails.tell_people()

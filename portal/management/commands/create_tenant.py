@@ -1,4 +1,4 @@
-"""`manage.py create_tenant SLUG NAME --admin USERNAME`: a tenant, and the person who then makes everything else."""
+"""`manage.py create_tenant SLUG NAME --admin USERNAME [--email ADDRESS]`: a tenant, and who then makes the rest."""
 
 import secrets
 from argparse import ArgumentParser
@@ -19,12 +19,19 @@ class Command(BaseCommand):
         parser.add_argument("slug")
         parser.add_argument("name")
         parser.add_argument("--admin", required=True, metavar="USERNAME")
+        parser.add_argument("--email", default="", help="Where the owner is told of the tenant's keys.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = secrets.token_urlsafe(18)
         try:
             tenant = create_tenant(slug=options["slug"], name=options["name"])
-            add_person(tenant=tenant, username=options["admin"], password=password, role=Role.OWNER)
+            add_person(
+                tenant=tenant,
+                username=options["admin"],
+                password=password,
+                role=Role.OWNER,
+                email=options.get("email", ""),
+            )
         except Refused as refused:
             raise CommandError(str(refused)) from None
         except ValidationError as error:

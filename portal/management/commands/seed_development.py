@@ -2,8 +2,8 @@
 
 In: `{"officers": [{"username", "password", "otp_seed", "officer_class", "card_fingerprint", "email"}],
 "support": [{"username", "password", "otp_seed"}],
-"tenants": [{"slug", "name", "client", "people": [{"username", "password", "otp_seed", "role"}]}]}`; passwords and seeds
-(base32) are made where they are missing, and a tenant's API client only where `client` names one.
+"tenants": [{"slug", "name", "client", "people": [{"username", "password", "otp_seed", "role", "email"}]}]}`;
+passwords and seeds (base32) are made where they are missing, and a tenant's API client only where `client` names one.
 Out: `{"people": [{"username", "password", "otp_seed", …}], "clients": [{"slug", "client_id", "token"}]}`, of those that
 were made now. Idempotent: who is there already is left alone.
 """
@@ -39,6 +39,7 @@ class OfficerSpec(PersonSpec, kw_only=True):
 
 class MemberSpec(PersonSpec, kw_only=True):
     role: Literal["owner", "admin", "operator", "auditor"] = "owner"
+    email: str = ""
 
 
 class TenantSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -89,12 +90,14 @@ class Command(BaseCommand):
         for one in spec.tenants:
             tenant, _ = Tenant.objects.get_or_create(slug=one.slug, defaults={"name": one.name})
             for member in one.people:
-                self._person(member, made, tenant=tenant, role=member.role)
+                self._person(member, made, tenant=tenant, role=member.role, email=member.email)
             if one.client and one.client not in [known.name for known in selectors.clients(tenant=tenant)]:
                 made.clients.append(self._client(tenant, one.client))
         self.stdout.write(msgspec.json.encode(made).decode())
 
-    def _person(self, spec: PersonSpec, made: Made, *, tenant: Tenant | None = None, role: str = "") -> None:
+    def _person(
+        self, spec: PersonSpec, made: Made, *, tenant: Tenant | None = None, role: str = "", email: str = ""
+    ) -> None:
         """Person, membership and authenticator, all or nothing."""
         with transaction.atomic():
             user, new = User.objects.get_or_create(username=spec.username)
@@ -104,7 +107,7 @@ class Command(BaseCommand):
             user.save(update_fields=["password"])
             Authenticator.objects.create(user=user, name="default", seed=base64.b32decode(spec.otp_seed))
             if tenant is not None:
-                Membership.objects.create(user=user, tenant=tenant, role=role)
+                Membership.objects.create(user=user, tenant=tenant, role=role, email=email)
         made.people.append(spec)
 
     def _client(self, tenant: Tenant, name: str) -> dict[str, str]:

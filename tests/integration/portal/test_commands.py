@@ -30,6 +30,17 @@ def test_a_new_tenants_owner_gets_a_first_password_but_no_token_without_a_code(f
     assert code_of(Browser().post("login", json=body)) == "login-refused"
     with pytest.raises(CommandError, match="conflict"):
         run("create_tenant", fresh_name, "Initech", "--admin", "someone-else")
+    # Where its owner is told of keys, and no longer.
+    from portal.audit.mails import recipients
+    from tenants.models import Tenant
+
+    tenant = Tenant.objects.get(slug=fresh_name).pk
+    for address in ("peter@initech.example", ""):
+        run("set_email", f"peter@{fresh_name}", address)
+        assert recipients(tenant) == ([address] if address else [])
+    for wrong in (("nobody", "peter@initech.example"), (f"peter@{fresh_name}", "no address")):
+        with pytest.raises(CommandError):
+            run("set_email", *wrong)
     with pytest.raises(CommandError):
         run("create_tenant", "No Slug", "Initech", "--admin", "someone-else")
 
