@@ -26,16 +26,18 @@ from strongroom.protocol.suites import SUITES
 @handles(commands.Status, states=ANY_STATE, callers=ANYONE)
 def status(device: Device, _command: commands.Status) -> commands.StatusReply:
     unsealing = device.records.get("device/unsealing", r.Unsealing)
-    parts = device.attempt.parts if device.attempt else {}
+    cards = unsealing.names if unsealing else {}
+    given = sorted({cards[card] for card in device.attempt.parts}) if device.attempt else []
     return commands.StatusReply(
         state=device.state,
         mode=device.mode,
         device=device.device_id,
         world=device.world,
         boot_epoch=device.boot_epoch,
-        unseal_progress=len({unsealing.names[card] for card in parts}) if unsealing else 0,
+        unseal_progress=len(given),
         unseal_threshold=unsealing.threshold if unsealing else 0,
-        unseal_cards=sorted(parts),
+        unseal_cards=cards,
+        unseal_given=given,
         unseal_wait=max(0, math.ceil(device.wait_until - time.monotonic())),
         workers=device.worker_pids(),
         version=device.measurement,

@@ -8,8 +8,10 @@ from hsm import splitting
 from hsm.device import Device
 from hsm.dispatch import ANYONE, INITIALISED, OPERATIONAL, PORTAL, handles
 from hsm.keytree import KeyTree, storage_root
+from hsm.limits import limits
+from hsm.revocation_bounds import bounds_in_force
 from strongroom.protocol import commands
-from strongroom.protocol.action_table import ChangeOfficers, OfficerEnrolment
+from strongroom.protocol.action_table import ChangeOfficers, OfficerEnrolment, SetRevocationBounds, UpdateLimits
 from strongroom.protocol.admin_actions import Officer, check_thresholds
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.sealing import RecipientPublicKey
@@ -33,7 +35,7 @@ def list_unseal_parts(device: Device, _command: commands.ListUnsealParts) -> com
 
 def make_roster(device: Device) -> str:
     """The officers enrolled now, signed: with it anyone can count an action's approvals again."""
-    enrolled = device.officers()
+    enrolled, kept, (shortest, longest) = device.officers(), limits(device), bounds_in_force(device)
     return device.sign(
         Roster(
             device=device.device_id,
@@ -41,6 +43,8 @@ def make_roster(device: Device) -> str:
             epoch=enrolled.epoch,
             officers=enrolled.officers,
             thresholds=enrolled.thresholds,
+            limits=UpdateLimits(action_hours=kept.action_hours, destruction_hours=kept.destruction_hours),
+            revocation_bounds=SetRevocationBounds(shortest=shortest, longest=longest),
             issued_at=device.now(),
         )
     )

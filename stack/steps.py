@@ -40,7 +40,7 @@ def registration(state: State) -> None:
             "password": one.password,
             "otp_seed": one.otp_seed,
             "officer_class": one.officer_class,
-            "card_fingerprint": read_card(state.card(one.username)).face.fingerprint,
+            "name": read_card(state.card(one.username)).face.name,
             "email": f"{one.username}@officers.example",
         }
         for one in people.officers

@@ -7,8 +7,7 @@ from knox.models import AuthToken
 
 from portal.audit import selectors as audit
 from portal.audit.models import PortalEvent
-from portal.quorum.models import OfficerProfile
-from portal.quorum.selectors import ALIAS
+from portal.quorum.selectors import ALIAS, world
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal, client_principal
 from strongroom.protocol.commands import ShowAccess, ShowAccessReply
@@ -84,8 +83,11 @@ def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:
 
 
 def lines_of_world(entries: list[Entry]) -> list[Line]:
-    """Entries in the names of the officers whose cards they tell of."""
-    names = dict(OfficerProfile.objects.using(ALIAS).values_list("card_fingerprint", "user__username"))
+    """Entries in the names of the officers whose cards they tell of, as far as the device says now."""
+    try:
+        names = {one.credential.fingerprint: one.name for one in world().officers}
+    except Refused:
+        names = {}
     return [Line(entry, names.get(entry.principal, ""), "") for entry in entries]
 
 

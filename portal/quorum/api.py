@@ -36,6 +36,14 @@ class PartitionRequests(OfficerView):
         return Response(shapes.PartitionRequestOut(selectors.partition_requests(), many=True).data)
 
 
+class Partitions(OfficerView):
+    @extend_schema(parameters=[shapes.PartitionsIn], responses=shapes.PartitionOut(many=True), tags=["officer"])
+    def get(self, request: Request) -> Response:
+        """The partitions of a tenant, or one partition, to compare an action with."""
+        found = selectors.partitions(**self.read_query(shapes.PartitionsIn))
+        return Response(shapes.PartitionOut(found, many=True).data)
+
+
 class World(OfficerView):
     @extend_schema(responses=shapes.WorldOut, tags=["officer"])
     def get(self, request: Request) -> Response:

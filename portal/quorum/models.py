@@ -12,16 +12,19 @@ from strongroom.protocol.admin_actions import signer
 
 
 class OfficerProfile(models.Model):
-    """An officer of the provider: a person with one class, whose card the TEE enrolled under this fingerprint.
+    """An officer of the provider: the person whose cards and security keys the TEE has enrolled as `name` in a class.
 
-    `active` ends when officers retire the card, and begins again when the person is given another.
+    `active` as long as there is one: officers enrol and retire them, and the login follows.
     """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="officer_profile")
     officer_class = models.CharField(max_length=16, choices=[(one, one) for one in OFFICER_CLASSES])
-    card_fingerprint = models.CharField(max_length=43, unique=True)
+    name = models.CharField(max_length=200)
     active = models.BooleanField(default=True)
     email = models.EmailField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["officer_class", "name"], name="one_login_for_an_officer")]
 
     def __str__(self) -> str:
         return f"{self.user.get_username()} ({self.officer_class})"

@@ -1,4 +1,4 @@
-"""Logins of the provider's people. Who is an officer is what the device says; here a person is linked to a card."""
+"""Logins of the provider's people. Who is an officer is what the device says; here a person is linked to one."""
 
 from django.db import transaction
 
@@ -13,12 +13,11 @@ from tenants.services import add_person
 
 
 def link_officer(*, username: str, card: str, password: str, email: str = "") -> tuple[OfficerProfile, bool]:
-    """Link a login to the card of this fingerprint, and whether the login is new (with `password`).
+    """Link a login to the officer whose card this is, with all that officer's cards, and whether the login is new.
 
-    `email`: where it is told of actions; without one the address it has stays.
-
-    A login that has another card is an officer with this one from then on. Raises `Refused`: `officer-unknown` for a
-    card that the device has not enrolled, `conflict` for a person of a tenant or another's card, and what the TEE says.
+    `password` is a new login's. `email`: where it is told of actions; without one the address it has stays. A login
+    that was another officer's is this one's from then on. Raises `Refused`: `officer-unknown` for a card that the
+    device has not enrolled, `conflict` for a person of a tenant or another's card, and what the TEE says.
     """
     enrolled = next((one for one in selectors.world().officers if one.credential.fingerprint == card), None)
     if enrolled is None:
@@ -34,7 +33,7 @@ def link_officer(*, username: str, card: str, password: str, email: str = "") ->
     with conflict("the card is another officer's"), transaction.atomic(using=ALIAS):
         officer, _ = OfficerProfile.objects.using(ALIAS).update_or_create(
             user_id=user.pk,
-            defaults={"officer_class": enrolled.officer_class, "card_fingerprint": card, "active": True}
+            defaults={"officer_class": enrolled.officer_class, "name": enrolled.name, "active": True}
             | ({"email": email} if email else {}),
         )
     return officer, new
@@ -44,3 +43,12 @@ def add_support(*, username: str, password: str) -> SupportProfile:
     """A login that reads officers' pages and does nothing. Raises `Refused`: `conflict`, `malformed` (password)."""
     user = add_person(tenant=None, username=username, password=password, role=None)
     return SupportProfile.objects.using(ALIAS).create(user_id=user.pk)
+
+
+def follow_enrolments() -> None:
+    """Let whoever has an enrolled card, and nobody else, be an officer. Raises `Refused`, as the TEE does."""
+    enrolled = {(one.officer_class, one.name) for one in selectors.world().officers}
+    for officer in OfficerProfile.objects.using(ALIAS).all():
+        active = (officer.officer_class, officer.name) in enrolled
+        if active != officer.active:
+            OfficerProfile.objects.using(ALIAS).filter(pk=officer.pk).update(active=active)

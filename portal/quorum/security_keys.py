@@ -13,22 +13,18 @@ from strongroom.protocol.security_keys import SecurityKey, SecurityKeyApproval, 
 
 def keys_of(officer: OfficerProfile) -> list[SecurityKey]:
     """The officer's enrolled security keys, for whichever origin. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
-    cards = selectors.cards_of(officer, selectors.world().officers)
-    return [one.credential for one in cards if isinstance(one.credential, SecurityKey)]
+    return [one for one in selectors.cards_of(officer) if isinstance(one, SecurityKey)]
 
 
 def enrolment(*, officer: OfficerProfile, origin: str, **registration: str) -> OfficerEnrolment:
     """What domain officers enrol, of a registration that the officer's browser made at `origin`.
 
-    Raises `Refused`: `forbidden` but for partition officers, `officer-unknown`, and what `registered` does.
+    Raises `Refused`: `forbidden` but for partition officers, and what `registered` does.
     """
     if officer.officer_class != "partition":
         raise Refused("forbidden", "security keys are for partition officers")
-    cards = selectors.cards_of(officer, selectors.world().officers)
-    if not cards:
-        raise Refused("officer-unknown", "your card is not enrolled")
     key = registered(origin=origin, **registration)
-    return OfficerEnrolment(name=cards[0].name, officer_class="partition", credential=key, sealing_key="")
+    return OfficerEnrolment(name=officer.name, officer_class="partition", credential=key, sealing_key="")
 
 
 def approval(

@@ -3,8 +3,8 @@
 from django.db.models import QuerySet
 
 from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile, SupportProfile
-from strongroom.protocol.action_table import Body, action_name
-from strongroom.protocol.admin_actions import Officer, read_action
+from strongroom.protocol.action_table import Body, Credential, action_name
+from strongroom.protocol.admin_actions import read_action
 from strongroom.protocol.commands import (
     ListOfficers,
     ListOfficersReply,
@@ -21,19 +21,13 @@ ALIAS = "provider"
 
 
 def officer_of(user: User) -> OfficerProfile | None:
-    """The officer that `user` is, if any, and as long as the card is not retired."""
+    """The officer that `user` is, if any, and as long as a card is enrolled."""
     return OfficerProfile.objects.using(ALIAS).select_related("user").filter(user_id=user.pk, active=True).first()
 
 
 def is_support(user: User) -> bool:
     """Whether `user` reads officers' pages without being one."""
     return SupportProfile.objects.using(ALIAS).filter(user_id=user.pk).exists()
-
-
-def names_of_cards(cards: list[str]) -> list[str]:
-    """User names of the officers with these cards; of a card without a login its fingerprint."""
-    names = dict(OfficerProfile.objects.using(ALIAS).values_list("card_fingerprint", "user__username"))
-    return sorted(names.get(card, card) for card in cards)
 
 
 def actions() -> QuerySet[AdminAction]:
@@ -88,6 +82,13 @@ def partition_named(partition_id: str) -> Partition | None:
     return Partition.objects.using(ALIAS).select_related("tenant").filter(partition_id=partition_id).first()
 
 
+def partitions(**which: str) -> list[Partition]:
+    """The partitions that were defined: of a `tenant` (by its slug), or one `partition`."""
+    fields = {"tenant": "tenant__slug", "partition": "partition_id"}
+    found = Partition.objects.using(ALIAS).select_related("tenant").exclude(partition_id=None)
+    return list(found.filter(**{fields[name]: value for name, value in which.items()}))
+
+
 def open_action_of(partition: Partition) -> AdminAction | None:
     return AdminAction.objects.using(ALIAS).filter(partition_request=partition, state=ActionState.OPEN).first()
 
@@ -107,12 +108,10 @@ def world() -> ListOfficersReply:
     return secure_module().call(ListOfficers(), ListOfficersReply)
 
 
-def cards_of(officer: OfficerProfile, enrolled: list[Officer]) -> list[Officer]:
-    """What is enrolled of an officer: the card that the login is linked to, and others of the same name and class."""
-    linked = next((one for one in enrolled if one.credential.fingerprint == officer.card_fingerprint), None)
-    if linked is None:
-        return []
-    return [one for one in enrolled if (one.name, one.officer_class) == (linked.name, linked.officer_class)]
+def cards_of(officer: OfficerProfile) -> list[Credential]:
+    """An officer's enrolled cards and security keys. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
+    known = (officer.name, officer.officer_class)
+    return [one.credential for one in world().officers if (one.name, one.officer_class) == known]
 
 
 def unseal_parts() -> ListUnsealPartsReply:

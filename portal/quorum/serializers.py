@@ -59,6 +59,20 @@ class PartitionRequestOut(serializers.Serializer[Any]):
     requested = serializers.DateTimeField()
 
 
+class PartitionsIn(serializers.Serializer[Any]):
+    tenant = serializers.CharField(max_length=64, required=False, help_text="Of this tenant (its slug).")
+    partition = serializers.CharField(max_length=64, required=False, help_text="This one.")
+
+
+class PartitionOut(serializers.Serializer[Any]):
+    partition = serializers.CharField(source="partition_id")
+    tenant = serializers.CharField(source="tenant.slug")
+    label = serializers.CharField()  # type: ignore[assignment]  # a field, not the serializer's own label
+    owner = serializers.CharField(source="owner_fingerprint", help_text="The first owner's fingerprint.")
+    status = serializers.CharField()
+    destroy_at = serializers.DateTimeField(allow_null=True)
+
+
 class WorldOut(serializers.Serializer[Any]):
     world = serializers.CharField()
     epoch = serializers.IntegerField()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from portal.authenticators.codes import use_code
 from portal.quorum import selectors
 from portal.quorum.models import ActionState, AdminAction, Approval, Decision, OfficerProfile
+from portal.quorum.officers import follow_enrolments
 from portal.quorum.selectors import ALIAS
 from strongroom.protocol import jws
 from strongroom.protocol.action_table import (
@@ -61,8 +62,7 @@ def open_action(*, officer: OfficerProfile, request: str, partition_request: str
     action is open already, and what the TEE says.
     """
     # 1. The officer's own card signed it, and nothing of the kind is under way.
-    if jws.signer(request) != officer.card_fingerprint:
-        raise Refused("officer-unknown", "signed by another card than your own")
+    _require_own_card(officer, jws.signer(request))
     body = jws.read_unverified(request, ActionRequest).body
     partition = _requested_partition(body, partition_request)
     if partition is None and selectors.is_open(body):
@@ -118,11 +118,9 @@ def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp:
     """
     action = _open(action_id)
     # 1. This answer would count: by the TEE's own rule.
-    enrolled = selectors.world().officers
-    if signer(approval) not in [one.credential.fingerprint for one in selectors.cards_of(officer, enrolled)]:
-        raise Refused("officer-unknown", "signed by another card than your own")
+    _require_own_card(officer, signer(approval))
     now = int(timezone.now().timestamp())
-    answer = check_answer(bytes(action.action), approval, enrolled, now)
+    answer = check_answer(bytes(action.action), approval, selectors.world().officers, now)
     # 2. The officer is here now: a code that has not served yet.
     step = use_code(officer.user, otp)
     # 3. Keep the answer, whatever becomes of the action.
@@ -150,11 +148,15 @@ def withdraw_action(*, officer: OfficerProfile, action_id: int, withdrawal: str)
     what the TEE says.
     """
     action = _open(action_id)
-    if jws.signer(withdrawal) != officer.card_fingerprint:
-        raise Refused("officer-unknown", "signed by another card than your own")
+    _require_own_card(officer, jws.signer(withdrawal))
     secure_module().call(WithdrawAction(withdrawal=withdrawal), Done)
     _record(action, ActionState.WITHDRAWN, "")
     return selectors.get_action(action.pk)
+
+
+def _require_own_card(officer: OfficerProfile, card: str) -> None:
+    if card not in [one.fingerprint for one in selectors.cards_of(officer)]:
+        raise Refused("officer-unknown", "signed by another card than your own")
 
 
 def _open(action_id: int) -> AdminAction:
@@ -173,23 +175,27 @@ def settle(*, action: AdminAction) -> AdminAction:
     opened = read_action(bytes(action.action))
     approvals = selectors.approvals_of(action)
     try:
-        # 1. Enough approvals? Without them, an action ends by its expiry, or when officers have changed.
+        # 1. Nothing to ask while approvals are missing that can still come. Where officers have changed, this action
+        #    may be why.
         world = selectors.world()
-        if len(approvals) < world.thresholds[action.officer_class]:
-            if action.expires <= timezone.now() or opened.officer_epoch != world.epoch:
-                _record(action, ActionState.EXPIRED, "action-expired")
+        too_few = len(approvals) < world.thresholds[action.officer_class]
+        if too_few and action.expires > timezone.now() and opened.officer_epoch == world.epoch:
             return selectors.get_action(action.pk)
         # 2. The TEE decides.
         executed = secure_module().call(
             ExecuteAction(action=bytes(action.action), approvals=approvals), ExecuteActionReply
         )
-        # 3. What it has done to a partition is shown to its tenant. Where that cannot be learnt now, all this is again.
+        # 3. Whom it concerns is shown what it has done. Where that cannot be learnt now, all this is again.
+        if isinstance(opened.body, ChangeOfficers):
+            follow_enrolments()
         if isinstance(opened.body, DestroyPartition | KeepPartition):
             partition = selectors.partition_named(opened.body.partition)
             if partition is not None:
                 record_standing(partition)
     except Refused as error:
-        # 4a. No: for good, or not yet.
+        # 4a. No: for good, or not yet. What has expired is not waited for, however few approved it.
+        if error.code == "quorum-not-met" and action.expires <= timezone.now():
+            error = Refused("action-expired")
         if error.code == "security-key-counter":
             _forget_security_keys(action)
         if error.code in WAITING:
@@ -221,7 +227,7 @@ def settle_open_actions() -> int:
 
 
 def _record(action: AdminAction, state: ActionState, result: str) -> None:
-    """Write the outcome once, together with what it means for the partition or for officers' logins."""
+    """Write the outcome once, together with what it means for the partition."""
     with transaction.atomic(using=ALIAS):
         row = AdminAction.objects.using(ALIAS).select_for_update().get(pk=action.pk)
         if row.state != ActionState.OPEN:
@@ -233,9 +239,6 @@ def _record(action: AdminAction, state: ActionState, result: str) -> None:
             Partition.objects.using(ALIAS).filter(pk=row.partition_request_id).update(
                 status=Partition.Status.DEFINED, partition_id=result, device_id=opened.device, defined=row.settled
             )
-        if state == ActionState.EXECUTED and isinstance(opened.body, ChangeOfficers):
-            retired = OfficerProfile.objects.using(ALIAS).filter(card_fingerprint__in=opened.body.retire)
-            retired.update(active=False)
     emit(
         tag=_SETTLED.get(state, "device:action:refused"),
         tenant=_tenant_of(action),

@@ -20,8 +20,8 @@ from tenants.signals import emit
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the device is from being operational: `given` names who has given a part, `wait_seconds` is how long it
-    takes none after a wrong one.
+    """How far the device is from being operational: `given` names the officers who have given a part, `wait_seconds`
+    is how long it takes none after a wrong one.
     """
 
     state: str
@@ -38,7 +38,7 @@ def progress(status: StatusReply | None = None) -> Progress:
         status.state,
         status.unseal_progress,
         status.unseal_threshold,
-        selectors.names_of_cards(status.unseal_cards),
+        status.unseal_given,
         status.unseal_wait,
     )
 
@@ -50,13 +50,13 @@ def begin(*, officer: OfficerProfile, nonce: str) -> str:
 
 
 def give_part(*, officer: OfficerProfile, key_id: str, card: str, part: str, otp: str) -> Progress:
-    """Pass the part of the officer's own card on, given with a fresh one-time code.
+    """Pass the part of one of the officer's own cards on, given with a fresh one-time code.
 
     Raises `Refused`: `forbidden`, `officer-unknown`, `malformed`, `otp-refused`, and what the TEE says.
     """
-    # 1. A security officer, with the own card.
+    # 1. A security officer, with an own card.
     _require_security(officer)
-    if card != officer.card_fingerprint:
+    if selectors.device_status().unseal_cards.get(card) != officer.name:
         raise Refused("officer-unknown", "the part of another card than your own")
     sealed = from_b64u(part)
     # 2. Who is here now.

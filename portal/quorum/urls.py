@@ -4,6 +4,7 @@ from portal.quorum import api
 
 urlpatterns = [
     path("officer/partition-requests", api.PartitionRequests.as_view()),
+    path("officer/partitions", api.Partitions.as_view()),
     path("officer/world", api.World.as_view()),
     path("officer/actions", api.Actions.as_view()),
     path("officer/actions/<int:action_id>", api.Action.as_view()),

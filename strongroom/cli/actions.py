@@ -74,11 +74,14 @@ def action_show(action: ActionId, as_json: Json = False) -> None:
     now = prompts.now()
     with connected("person") as connection:
         opened = actions.action(connection, action)
-        read, roster = actions.read(opened), actions.officers(connection, now)
-        rows = [*_readable(read, roster), *actions.compared(connection, read, roster)]
+        read, is_open = actions.read(opened), opened.state == "open"
+        # What is over is compared with nothing; so it is shown while the device is sealed, too.
+        roster = actions.in_force(connection, read, now) if is_open else None
+        rows = _readable(read, roster)
+        if roster is not None:
+            who = f"{roster.thresholds[read.officer_class]} {read.officer_class} officers other than the requester"
+            rows += [*actions.compared(connection, read, roster), ("Needs approval by", who)]
     rows += [("Digest", opened.digest), ("State", opened.state), ("Result", _result(opened))]
-    who = f"{roster.thresholds[read.officer_class]} {read.officer_class} officers other than the requester"
-    rows += [("Needs approval by", who)]
     answers = records(opened.approvals, ["officer", "decision", "reason", "given"], empty="Nobody has answered yet.")
     data = {"words": rows, "action": opened}
     show(as_json, data, pairs(rows), answers)
@@ -147,7 +150,7 @@ def _answer(
         opened = actions.action(connection, action)
         read = actions.review(opened, read_card(card).face, now)
         # 2. Against what is in force, by the device's word.
-        roster = actions.officers(connection, now)
+        roster = actions.in_force(connection, read, now)
         rows = [*_readable(read, roster), *actions.compared(connection, read, roster), ("Digest", opened.digest)]
         _confirm(rows, question, yes=yes)
         # 3. The card signs.
@@ -167,7 +170,7 @@ def _wanted(connection: Connection, what: str, given: list[tuple[str, str]]) -> 
     """The body of the action that is wanted, and the customer's request that it answers, if any."""
     name = SHORT.get(what, what)
     if name in ACTIONS and name != "partition.define":
-        return make_body(name, given, lambda: actions.world(connection).thresholds), ""
+        return make_body(name, given, lambda: actions.roster(connection, prompts.now()).thresholds), ""
     if given:
         raise Refused("malformed", f"{given[0][0]}? A customer's request for a partition takes no options")
     if name in ACTIONS:
@@ -186,10 +189,12 @@ def _given(arguments: list[str]) -> list[tuple[str, str]]:
     return given
 
 
-def _readable(action: AdminAction, roster: Roster) -> list[tuple[str, Any]]:
-    """The action in words, with its times readable and its requester's name, which the device vouches for."""
-    asked = next((one.name for one in roster.officers if one.credential.fingerprint == action.requester), "nobody now")
+def _readable(action: AdminAction, roster: Roster | None) -> list[tuple[str, Any]]:
+    """The action in words, with its times readable and its requester's name, where the device vouches for it."""
     rows = [(name, moment(value) if name in ("Opened", "Expires") else value) for name, value in describe(action)]
+    if roster is None:
+        return rows
+    asked = next((one.name for one in roster.officers if one.credential.fingerprint == action.requester), "nobody now")
     return [*rows, ("Requested by", asked)]
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 
 from strongroom.client.connection import Connection
+from strongroom.client.evidence import check_fresh
 from strongroom.client.http import segment
 from strongroom.officer.cards import CardFace, CeremonyOutcome, OpenCard
-from strongroom.protocol import jws
+from strongroom.protocol import comparison, jws
 from strongroom.protocol.action_table import (
-    OFFICER_CLASSES,
     Body,
-    ChangeOfficers,
     DefinePartition,
-    OfficerClass,
+    DestroyPartition,
+    KeepPartition,
     RetireProviderKey,
     RotateProviderKey,
     RotateVendorKey,
@@ -60,8 +60,21 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """The world as the portal tells it; `roster` is the device's own word on its officers."""
 
     world: str
-    thresholds: dict[str, int] = {}
     roster: str = ""
+
+
+class _Partition(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition as the portal shows it to officers. `destroy_at`: when its destruction, which waits, is due."""
+
+    tenant: str
+    label: str
+    status: str
+    destroy_at: str | None
+
+    @property
+    def words(self) -> str:
+        due = f", to be destroyed at {self.destroy_at}" if self.destroy_at else ""
+        return f"{self.label!r} of {self.tenant}, {self.status}{due}"
 
 
 class _Trust(msgspec.Struct, frozen=True):
@@ -85,13 +98,30 @@ def world(connection: Connection) -> World:
     return connection.portal.get("officer/world", World)
 
 
-def officers(connection: Connection, now: int) -> Roster:
-    """The officers in force, by the device's signature. Raises what `verify_statement` does."""
+def roster(connection: Connection, now: int) -> Roster:
+    """What the device has in force, under its signature and of now: an older list would hide what has changed since.
+
+    Raises `Refused`: `wrong-device`, `stale`, and what `verify_statement` does.
+    """
     token = world(connection).roster
-    roster, certified = verify_statement(token, Roster, connection.home.manufacturer_roots(), "device", now)
-    if roster.device != certified.device_id:
+    says, certified = verify_statement(token, Roster, connection.home.manufacturer_roots(), "device", now)
+    check_fresh(says.issued_at, now)
+    if says.device != certified.device_id:
         raise Refused("wrong-device", "the list of officers is of another device")
-    return roster
+    return says
+
+
+def in_force(connection: Connection, action: AdminAction, now: int) -> Roster:
+    """As `roster`, of the device, world and officers that the action was opened in.
+
+    Raises `Refused("action-expired")` where officers have changed since, and as `roster`.
+    """
+    says = roster(connection, now)
+    if (says.device, says.world) != (action.device, action.world):
+        raise Refused("wrong-device", "the list of officers is of another device or world")
+    if says.epoch != action.officer_epoch:
+        raise Refused("action-expired", "officers have changed since it was opened")
+    return says
 
 
 def actions(connection: Connection) -> list[OpenedAction]:
@@ -180,24 +210,23 @@ def newest_parts(connection: Connection) -> CeremonyOutcome:
 
 
 def compared(connection: Connection, action: AdminAction, roster: Roster) -> list[tuple[str, Any]]:
-    """What the action changes against what is in force now."""
+    """What the action changes against what is in force: by the device's word, and where it has none the portal's."""
     match action.body:
-        case ChangeOfficers() as body:
-            return [(f"{name} officers", _change(body, roster, name)) for name in OFFICER_CLASSES]
         case RotateVendorKey():
             return [("In force now", _published(connection, "vendor_keys"))]
         case RotateProviderKey() | RetireProviderKey():
             return [("In force now", _published(connection, "provider_keys"))]
-    return []
+        case DefinePartition(tenant=tenant):
+            return [(f"Partitions of {tenant} now", _partitions(connection, tenant=tenant))]
+        case DestroyPartition(partition=partition) | KeepPartition(partition=partition):
+            return [("Now", _partitions(connection, partition=partition))]
+    return comparison.against(action.body, roster)
 
 
-def _change(body: ChangeOfficers, roster: Roster, name: OfficerClass) -> str:
-    before = [one for one in roster.officers if one.officer_class == name]
-    after = {one.name for one in before if one.credential.fingerprint not in body.retire}
-    after |= {one.name for one in body.enrol if one.officer_class == name}
-    now = f"{roster.thresholds[name]} of {len({one.name for one in before})}"
-    then = f"{body.thresholds.get(name, 0)} of {len(after)}"
-    return f"{now}, unchanged" if now == then else f"now {now}, then {then}"
+def _partitions(connection: Connection, **which: str) -> str:
+    """Partitions as the portal has them: for comparison, not for trust."""
+    found = connection.portal.get("officer/partitions", list[_Partition], **which)
+    return "; ".join(one.words for one in found) or "none"
 
 
 def _published(connection: Connection, which: str) -> str:

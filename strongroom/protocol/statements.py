@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from strongroom.protocol.action_table import SetRevocationBounds, UpdateLimits
 from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.certificates import Mode
 from strongroom.protocol.envelope import Origin
@@ -173,7 +174,9 @@ class CeremonyTranscript(Statement, frozen=True, kw_only=True):
 
 
 class Roster(Statement, frozen=True, kw_only=True):
-    """The officers enrolled in a world at an officer epoch, and how many of each class must approve (with `x5c`)."""
+    """The officers enrolled in a world at an officer epoch, how many of each class must approve, and what else officers
+    have in force (with `x5c`).
+    """
 
     TYP: ClassVar[str] = "strongroom.roster"
 
@@ -183,4 +186,6 @@ class Roster(Statement, frozen=True, kw_only=True):
     epoch: int
     officers: list[Officer]
     thresholds: dict[str, int]
+    limits: UpdateLimits
+    revocation_bounds: SetRevocationBounds
     issued_at: int

@@ -75,7 +75,7 @@ def enrol(stack: Stack, face: Path) -> str:
     connection, card = stack.officer(first)
     with connection:
         enrolment = bodies.read_face(face).enrolment()
-        body = ChangeOfficers(enrol=[enrolment], thresholds=actions.world(connection).thresholds)
+        body = ChangeOfficers(enrol=[enrolment], thresholds=actions.roster(connection, int(time.time())).thresholds)
         opened = actions.request_action(connection, card, body, int(time.time()))
     return approve(stack, opened, others)
 

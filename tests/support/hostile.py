@@ -50,6 +50,8 @@ ROUTES = [
 class HostilePortal:
     """The provider's portal in the tester's hands, serving on a port of its own."""
 
+    routes = ROUTES
+
     def __init__(self, device: SealedDevice, tls: ssl.SSLContext | None = None) -> None:
         self.device = device
         self.tenant = "acme"
@@ -80,7 +82,7 @@ class HostilePortal:
         return [body for name, body in self.requests if name == route]
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Body) -> Body:
-        for verb, pattern, route in ROUTES:
+        for verb, pattern, route in self.routes:
             if verb == method and (found := re.fullmatch(pattern, path)):
                 asked = body | query | {name: unquote(value) for name, value in found.groupdict().items()}
                 self.requests.append((route, asked))

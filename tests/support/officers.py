@@ -71,7 +71,7 @@ def make_officers(device: SealedDevice) -> dict[str, Officer]:
     for card in device.cards:
         user = User.objects.create_user(card.name)
         OfficerProfile.objects.using("provider").create(
-            user_id=user.pk, officer_class=card.officer_class, card_fingerprint=card.fingerprint
+            user_id=user.pk, officer_class=card.officer_class, name=card.name
         )
         officers[card.name] = Officer(card, user, Authenticator.objects.create(user=user, name="default"))
     return officers

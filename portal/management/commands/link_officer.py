@@ -1,4 +1,4 @@
-"""`manage.py link_officer USERNAME --card FINGERPRINT`: the login of an officer whose card the device has enrolled."""
+"""`manage.py link_officer USERNAME --card FINGERPRINT`: the login of the officer whose card this is."""
 
 import secrets
 from argparse import ArgumentParser
@@ -11,7 +11,7 @@ from strongroom.protocol.errors import Refused
 
 
 class Command(BaseCommand):
-    help = "Link a login, made where there is none, to an enrolled card; print a new login's first password, this once."
+    help = "Link a login, made where there is none, to the officer with an enrolled card; print a new one's password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             )
         except Refused as refused:
             raise CommandError(str(refused)) from None
-        self.stdout.write(f"{officer} with card {officer.card_fingerprint}")
+        self.stdout.write(f"{officer} is {officer.name}, with every card of that name")
         if new:
             self.stdout.write(f"First password: {password}")
             self.stdout.write("The first login in the portal sets up the one-time codes.")

@@ -1,6 +1,6 @@
 """`manage.py seed_development`: the people of a development installation, as a JSON document on standard input says.
 
-In: `{"officers": [{"username", "password", "otp_seed", "officer_class", "card_fingerprint", "email"}],
+In: `{"officers": [{"username", "password", "otp_seed", "officer_class", "name", "email"}],
 "support": [{"username", "password", "otp_seed"}],
 "tenants": [{"slug", "name", "client", "people": [{"username", "password", "otp_seed", "role", "email"}]}]}`;
 passwords and seeds (base32) are made where they are missing, and a tenant's API client only where `client` names one.
@@ -33,7 +33,7 @@ class PersonSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class OfficerSpec(PersonSpec, kw_only=True):
     officer_class: OfficerClass
-    card_fingerprint: str
+    name: str
     email: str = ""
 
 
@@ -79,7 +79,7 @@ class Command(BaseCommand):
                 user_id=User.objects.get(username=officer.username).pk,
                 defaults={
                     "officer_class": officer.officer_class,
-                    "card_fingerprint": officer.card_fingerprint,
+                    "name": officer.name,
                     "email": officer.email,
                 },
             )

@@ -13,7 +13,9 @@ from portal.pages.rendering import before, page
 from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
 from portal.quorum import unsealing
-from portal.quorum.models import ActionState, Decision
+from portal.quorum.comparison import compared
+from portal.quorum.models import ActionState, AdminAction, Decision
+from strongroom.protocol.action_table import Words
 from strongroom.protocol.admin_actions import describe, read_action
 from strongroom.protocol.errors import Refused
 
@@ -89,6 +91,7 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         reader=reader,
         action=found,
         facts=describe(read_action(bytes(found.action))),
+        compared=_compared(found),
         threshold=threshold,
         may_approve=may_approve,
         **(approving(request, own, found) if own is not None and may_approve else {}),
@@ -96,6 +99,14 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         may_withdraw=own is not None and found.state == ActionState.OPEN and own.pk == found.requester_id,
         approvals=list(answers.values()).count(Decision.APPROVE),
     )
+
+
+def _compared(action: AdminAction) -> Words:
+    """Nothing of an action that is settled, or while the device does not answer."""
+    try:
+        return compared(action) if action.state == ActionState.OPEN else []
+    except Refused:
+        return []
 
 
 @officer_page

@@ -13,7 +13,10 @@ class Status(Command, frozen=True, kw_only=True):
 
 
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
-    """`unseal_cards`: whose parts the device has; `unseal_wait`: seconds until it takes one again."""
+    """`unseal_cards`: security cards and whose they are; `unseal_given`: officers whose parts the device has.
+
+    `unseal_wait`: seconds until it takes a part again.
+    """
 
     state: Literal["blank", "manufactured", "sealed", "operational"]
     mode: str
@@ -22,7 +25,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     boot_epoch: int
     unseal_progress: int
     unseal_threshold: int
-    unseal_cards: list[str] = []
+    unseal_cards: dict[str, str] = {}
+    unseal_given: list[str] = []
     unseal_wait: int = 0
     workers: list[int]
     version: str

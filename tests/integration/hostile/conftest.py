@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.protocol.action_table import OFFICER_CLASSES
 from tests.support.client import Client
 from tests.support.device import Device
+from tests.support.hardware import Card
 from tests.support.hostile import HostilePortal
+from tests.support.hostile_officers import Officer, make_people
 from tests.support.maker import Manufacturer
 from tests.support.sealed import SealedDevice
 
@@ -79,6 +82,25 @@ def charlie(tmp_path: Path, portal: HostilePortal, manufacturer: Manufacturer) -
     portal.requests.clear()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def people(folder: Path) -> dict[str, Officer]:
+    return make_people(Path(tempfile.mkdtemp(dir=folder)))
+
+
+@pytest.fixture(scope="module")
+def world(people: dict[str, Officer]) -> Iterator[SealedDevice]:
+    """A device of these officers, of whom the second of each class has a second card, too."""
+    with tempfile.TemporaryDirectory(prefix="sr-", dir="/tmp") as own:
+        made = SealedDevice(Path(own), workers=1)
+        made.cards = [one.enrolled() for one in people.values()]
+        made.cards += [Card(f"{kind}2", kind) for kind in OFFICER_CLASSES]
+        try:
+            made.bring_up()
+            yield made
+        finally:
+            made.kill()
 
 
 @pytest.fixture

@@ -51,9 +51,7 @@ def test_seeding_makes_people_who_can_log_in_and_is_idempotent(
     from portal.authenticators.models import Authenticator
 
     spec = {
-        "officers": [
-            {"username": f"o-{fresh_name}", "officer_class": "security", "card_fingerprint": f"card-{fresh_name}"}
-        ],
+        "officers": [{"username": f"o-{fresh_name}", "officer_class": "security", "name": f"officer-{fresh_name}"}],
         "tenants": [
             {
                 "slug": f"t-{fresh_name}",

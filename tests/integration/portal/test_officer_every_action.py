@@ -14,12 +14,16 @@ from strongroom.protocol.action_table import (
     DestroyPartition,
     KeepPartition,
     RetireProviderKey,
+    RotateProviderKey,
+    RotateVendorKey,
     SealDevice,
+    SetRevocationBounds,
     UpdateLimits,
 )
 from strongroom.protocol.admin_actions import Withdrawal
 from strongroom.protocol.owner_orders import PartitionOrder
 from tests.support.officers import Officer
+from tests.support.pages import visitor
 from tests.support.portal import Organisation, code_of, make_customer
 from tests.support.sealed import Card, Customer, SealedDevice, now
 
@@ -177,8 +181,6 @@ def test_a_destruction_whose_time_has_come_is_learnt_from_the_device(
 def test_a_retired_provider_key_is_not_published_any_more(
     officers: dict[str, Officer], device: SealedDevice, acme_customer: Customer, globex_customer: Customer
 ) -> None:
-    from strongroom.protocol.action_table import RotateProviderKey
-
     key = carried_out(officers, device, "security", RotateProviderKey(suite="HPKE-XWING"))["result"]
 
     def in_trust() -> bool:
@@ -213,25 +215,51 @@ def test_a_sealed_device_answers_once_it_is_unsealed_again(
         customer.operations = device.line("operations")
 
 
-def test_a_change_of_officers_ends_open_actions_and_the_logins_of_retired_cards(
-    officers: dict[str, Officer], device: SealedDevice, limits: dict[str, Any]
+@pytest.mark.parametrize(
+    ("who", "body", "now"),
+    [
+        ("security", UpdateLimits(action_hours=50, destruction_hours=60), "let actions be approved for 168 hours"),
+        ("security", SetRevocationBounds(shortest=60, longest=90), "have revocation intervals of 1 to 604800 seconds"),
+        ("security", SealDevice(), "2 of 3 security officers"),
+        ("security", RotateVendorKey(), "vk_"),
+        ("security", RotateProviderKey(suite="RSA-AES-KWP"), "pk_"),
+        ("domain", ChangeOfficers(thresholds=RULES | {"partition": 3}), "now 2 of 3, then 3 of 3"),
+    ],
+)
+def test_an_open_actions_page_says_what_is_in_force_now(
+    officers: dict[str, Officer], device: SealedDevice, who: str, body: Body, now: str
 ) -> None:
-    from django.core.management import call_command
+    requester = officers[f"{who}1"]
+    action = opened(officers, device, f"{who}1", body)
+    page = f"/officer/actions/{action['id']}/"
+    try:
+        assert now in visitor(officers[f"{who}2"].user).get(page).content.decode()
+    finally:
+        path = f"officer/actions/{action['id']}/withdrawal"
+        assert requester.portal.post(path, json=withdrawal(requester, action)).status_code == 200
 
-    lost = officers["partition3"]
-    new = Card("partition3", "partition")
-    body = ChangeOfficers(enrol=[new.enrolment()], retire=[lost.card.fingerprint], thresholds=RULES)
-    carried_out(officers, device, "domain", body)
-    # The login of the lost card is an officer's no more, and what was open has to be asked for again.
-    assert code_of(lost.portal.get("officer/actions")) == "forbidden"
-    settle()
-    state = officers["domain1"].portal.get(f"officer/actions/{limits['id']}").json()
-    assert (state["state"], state["result"]) == ("expired", "action-expired")
-    # With the new card it is linked anew.
-    call_command("link_officer", "partition3", card=new.fingerprint)
-    officers["partition3"].card = new
-    device.cards[[one.name for one in device.cards].index("partition3")] = new
-    assert lost.portal.get("officer/world").status_code == 200
+
+def test_a_destruction_is_compared_with_how_its_partition_stands(
+    officers: dict[str, Officer], device: SealedDevice, doomed: Customer
+) -> None:
+    body = DestroyPartition(partition=doomed.partition, reason="unpaid")
+    action = opened(officers, device, "partition1", body)
+    page = f"/officer/actions/{action['id']}/"
+    reader = visitor(officers["partition2"].user)
+    assert "of acme, defined" in reader.get(page).content.decode()
+    path = f"officer/actions/{action['id']}/withdrawal"
+    officers["partition1"].portal.post(path, json=withdrawal(officers["partition1"], action))
+    # What is over is compared with nothing.
+    assert "of acme, defined" not in reader.get(page).content.decode()
+
+
+def test_officers_see_a_tenants_partitions(officers: dict[str, Officer], doomed: Customer, acme: Organisation) -> None:
+    portal = officers["partition2"].portal
+    [shown] = portal.get("officer/partitions", params={"partition": doomed.partition}).json()
+    assert (shown["tenant"], shown["status"], shown["destroy_at"]) == ("acme", "defined", None)
+    assert shown in portal.get("officer/partitions", params={"tenant": "acme"}).json()
+    assert shown not in portal.get("officer/partitions", params={"tenant": "globex"}).json()
+    assert code_of(acme.as_owner().get("officer/partitions")) == "forbidden"
 
 
 def test_a_login_is_linked_to_no_card_that_the_device_does_not_know(officers: dict[str, Officer]) -> None:
@@ -239,10 +267,6 @@ def test_a_login_is_linked_to_no_card_that_the_device_does_not_know(officers: di
 
     with pytest.raises(CommandError, match="not enrolled"):
         call_command("link_officer", "stranger", card=Card("x", "domain").fingerprint)
-
-
-def test_unseal_parts_of_a_change_come_through_the_portal(officers: dict[str, Officer], device: SealedDevice) -> None:
-    assert code_of(officers["security1"].portal.get("officer/parts")) == "not-found"
 
 
 def test_the_worlds_log_with_its_approvals_is_every_officers_to_check(

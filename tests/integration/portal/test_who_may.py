@@ -54,7 +54,7 @@ def officer() -> object:
 
     user, _ = User.objects.get_or_create(username="role-officer")
     OfficerProfile.objects.using("provider").get_or_create(
-        user_id=user.pk, defaults={"officer_class": "partition", "card_fingerprint": "role-officer"}
+        user_id=user.pk, defaults={"officer_class": "partition", "name": "role-officer"}
     )
     return user
 

@@ -1,0 +1,105 @@
+"""For every action of the table what an officer asks for, and what a hostile portal would rather have had."""
+
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from strongroom.protocol import commands as c
+from strongroom.protocol import jws
+from strongroom.protocol.action_table import (
+    ACTIONS,
+    Body,
+    ChangeOfficers,
+    DefinePartition,
+    DestroyPartition,
+    KeepPartition,
+    RetireProviderKey,
+    RotateProviderKey,
+    RotateVendorKey,
+    SealDevice,
+    SetRevocationBounds,
+    UpdateLimits,
+    action_name,
+)
+from strongroom.protocol.credentials import PublicCredential, public_credential
+from strongroom.protocol.statements import Endorsement
+from tests.support.hardware import Card
+from tests.support.sealed import SealedDevice
+
+RULES = {"domain": 2, "security": 2, "partition": 2}
+MINE = Ed25519PrivateKey.generate()
+"""The portal's own key."""
+
+
+def owner() -> PublicCredential:
+    return public_credential(Ed25519PrivateKey.generate())
+
+
+def partition(device: SealedDevice, *, doomed: bool = False) -> str:
+    made = device.define_partition(owner())
+    if doomed:
+        decide(device, "partition", DestroyPartition(partition=made, reason="unpaid"))
+    return made
+
+
+def provider_key(device: SealedDevice) -> str:
+    published = device.line().call(c.PublishKeys(), c.PublishKeysReply).provider_keys
+    return jws.read_unverified(published[0], Endorsement).key_id
+
+
+WANTED: dict[str, Callable[[SealedDevice], tuple[Body, Body]]] = {
+    "partition.define": lambda _: (
+        DefinePartition(tenant="acme", label="main", owner=owner()),
+        DefinePartition(tenant="acme", label="main", owner=public_credential(MINE)),
+    ),
+    "partition.destroy": lambda device: (
+        DestroyPartition(partition=partition(device), reason="unpaid"),
+        DestroyPartition(partition=partition(device), reason="unpaid"),
+    ),
+    "partition.keep": lambda device: (
+        KeepPartition(partition=partition(device, doomed=True)),
+        KeepPartition(partition=partition(device, doomed=True)),
+    ),
+    "officers.change": lambda _: (
+        ChangeOfficers(thresholds=RULES),
+        ChangeOfficers(enrol=[Card("portal", "domain").enrolment()], thresholds=RULES),
+    ),
+    "device.seal": lambda _: (SealDevice(), RotateVendorKey()),
+    "vendor-key.rotate": lambda _: (RotateVendorKey(), SealDevice()),
+    "provider-key.rotate": lambda _: (
+        RotateProviderKey(suite="HPKE-XWING"),
+        RotateProviderKey(suite="RSA-AES-KWP"),
+    ),
+    "provider-key.retire": lambda device: (RetireProviderKey(key=provider_key(device)), SealDevice()),
+    "limits.update": lambda _: (
+        UpdateLimits(action_hours=100, destruction_hours=100),
+        UpdateLimits(action_hours=720, destruction_hours=24),
+    ),
+    "revocation.set-bounds": lambda _: (
+        SetRevocationBounds(shortest=5, longest=600),
+        SetRevocationBounds(shortest=600, longest=10**9),
+    ),
+}
+
+
+def class_of(body: Body) -> str:
+    return ACTIONS[action_name(body)].officer_class
+
+
+def decide(device: SealedDevice, kind: str, body: Body) -> str:
+    first, second, third = device.of(kind)[:3]
+    action = device.open(first, body)
+    return device.execute(action, [second.approve(action), third.approve(action)])
+
+
+def approved(cards: list[Card], action: bytes) -> list[str]:
+    """K distinct officers' approvals."""
+    return [cards[1].approve(action), cards[2].approve(action)]
+
+
+def take_parts(device: SealedDevice) -> None:
+    """Each security card receives its part of the newest sharing."""
+    shared = device.line().call(c.ListUnsealParts(), c.ListUnsealPartsReply)
+    for card in device.of("security"):
+        info = c.unseal_part_info(device.world, card.fingerprint)
+        card.part = card.sealing.open(shared.parts[card.fingerprint], info)
