@@ -12,6 +12,7 @@ from typing import Any
 
 from strongroom.protocol import action_table, admin_actions, certificates, commands, jws
 from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import Entry, check_extends, check_lane
 from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Checkpoint, Endorsement
@@ -123,6 +124,19 @@ class SealedDevice:
         sealed = RecipientPublicKey.from_text(endorsement.public_key).seal(part or card.part, info)
         give = commands.GiveUnsealPart(key_id=endorsement.key_id, card=card.fingerprint, part=sealed)
         return line.call(give, commands.GiveUnsealPartReply)
+
+    def take_parts(self, cards: list[Card] | None = None) -> commands.ListUnsealPartsReply | None:
+        """Cards (all security cards) receive their parts of the newest sharing. None where officers never changed."""
+        try:
+            shared = self.console().call(commands.ListUnsealParts(), commands.ListUnsealPartsReply)
+        except Refused as refusal:
+            if refusal.code != "not-found":
+                raise
+            return None
+        for card in [one for one in cards or self.of("security") if one.fingerprint in shared.parts]:
+            info = commands.unseal_part_info(self.world, card.fingerprint)
+            card.part = card.sealing.open(shared.parts[card.fingerprint], info)
+        return shared
 
     def unseal(self) -> None:
         for card in self.of("security")[:2]:

@@ -36,7 +36,7 @@ def owner() -> PublicCredential:
 
 
 def partition(device: SealedDevice, *, doomed: bool = False) -> str:
-    made = device.define_partition(owner())
+    made = decide(device, "partition", DefinePartition(tenant="acme", label="main", owner=owner()))
     if doomed:
         decide(device, "partition", DestroyPartition(partition=made, reason="unpaid"))
     return made
@@ -95,11 +95,3 @@ def decide(device: SealedDevice, kind: str, body: Body) -> str:
 def approved(cards: list[Card], action: bytes) -> list[str]:
     """K distinct officers' approvals."""
     return [cards[1].approve(action), cards[2].approve(action)]
-
-
-def take_parts(device: SealedDevice) -> None:
-    """Each security card receives its part of the newest sharing."""
-    shared = device.line().call(c.ListUnsealParts(), c.ListUnsealPartsReply)
-    for card in device.of("security"):
-        info = c.unseal_part_info(device.world, card.fingerprint)
-        card.part = card.sealing.open(shared.parts[card.fingerprint], info)

@@ -17,7 +17,7 @@ from strongroom.protocol.log import WORLD_LOG
 from tests.support.hardware import Card, now
 from tests.support.refusals import refused
 from tests.support.sealed import SealedDevice
-from tests.support.wanted_actions import MINE, RULES, WANTED, approved, class_of, decide, take_parts
+from tests.support.wanted_actions import MINE, RULES, WANTED, approved, class_of, decide
 
 
 @pytest.fixture(params=WANTED)
@@ -200,7 +200,7 @@ def test_a_card_that_was_enrolled_afterwards_does_not_count_and_the_action_is_ov
                     world.execute(action, approvals)
     finally:
         decide(world, "domain", ChangeOfficers(retire=[new.fingerprint], thresholds=RULES))
-        take_parts(world)
+        world.take_parts()
 
 
 def test_carried_out_again_nothing_is_done_again(world: SealedDevice, cards: list[Card], action: bytes) -> None:

@@ -12,7 +12,6 @@ import pytest
 from strongroom.protocol import commands as c
 from strongroom.protocol import jws
 from strongroom.protocol.action_table import ChangeOfficers, RotateVendorKey, SealDevice
-from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Endorsement
 from tests.support.hardware import Card
 from tests.support.sealed import SealedDevice
@@ -102,33 +101,23 @@ def test_a_change_of_officers_that_is_cut_off_leaves_one_sharing_that_unseals(de
         answered = ask_and_kill(device, command, after)
         device.start()
         # Sealed as it is, the device says which sharing is in force, and K cards open it.
-        done = take_parts(device, [*kept, new])
+        done = received(device, [*kept, new])
         outcomes.add(done)
         assert done or not answered
         device.unseal()
         assert device.status().state == "operational"
         assert ask(device, command) == str(number + 1)
         device.cards[device.cards.index(old)] = new
-        assert take_parts(device, [*kept, new])
+        assert received(device, [*kept, new])
         assert executions(device) == number
     device.restart()
     assert outcomes == {True, False}
 
 
-def take_parts(device: SealedDevice, cards: list[Card]) -> bool:
-    """Give the cards their newest parts, where all of them have some."""
-    try:
-        shared = device.console().call(c.ListUnsealParts(), c.ListUnsealPartsReply)
-    except Refused as refusal:
-        if refusal.code != "not-found":
-            raise
-        return False
-    if not {one.fingerprint for one in cards} <= shared.parts.keys():
-        return False
-    for card in cards:
-        info = c.unseal_part_info(device.world, card.fingerprint)
-        card.part = card.sealing.open(shared.parts[card.fingerprint], info)
-    return True
+def received(device: SealedDevice, cards: list[Card]) -> bool:
+    """Whether the newest sharing is among these cards, which have their parts of it then."""
+    shared = device.take_parts(cards)
+    return shared is not None and shared.parts.keys() == {one.fingerprint for one in cards}
 
 
 def test_a_device_that_was_sealed_and_killed_is_not_sealed_again_by_the_same_action(device: SealedDevice) -> None:

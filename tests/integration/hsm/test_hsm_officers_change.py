@@ -29,20 +29,13 @@ def change(device: SealedDevice, body: ChangeOfficers) -> str:
     return device.execute(action, [second.approve(action), third.approve(action)])
 
 
-def take_parts(device: SealedDevice, cards: list[Card]) -> c.ListUnsealPartsReply:
-    shared = device.line().call(c.ListUnsealParts(), c.ListUnsealPartsReply)
-    for card in cards:
-        info = c.unseal_part_info(device.world, card.fingerprint)
-        card.part = card.sealing.open(shared.parts[card.fingerprint], info)
-    return shared
-
-
 def test_a_lost_card_is_replaced_and_only_the_new_sharing_unseals(device: SealedDevice) -> None:
     kept, also_kept, lost = device.of("security")
     old_parts = {card.fingerprint: card.part for card in (kept, also_kept, lost)}
     new = Card(lost.name, "security")
     assert change(device, ChangeOfficers(enrol=[new.enrolment()], retire=[lost.fingerprint], thresholds=RULES)) == "2"
-    shared = take_parts(device, [kept, also_kept, new])
+    shared = device.take_parts([kept, also_kept, new])
+    assert shared is not None
     says, _ = verify_statement(shared.transcript, CeremonyTranscript, [device.factory.root], "device", now())
     assert says.officers[new.fingerprint] == "security"
     assert lost.fingerprint not in says.officers
@@ -66,7 +59,7 @@ def test_a_device_that_restarts_before_its_new_parts_were_fetched_still_gives_th
     with refused("unseal-part-refused"):
         device.give_part(first)
     device.restart_sealed()
-    take_parts(device, [first, second, new])
+    device.take_parts([first, second, new])
     device.give_part(new)
     assert device.give_part(second).state == "operational"
 
@@ -90,7 +83,7 @@ def test_two_cards_of_one_officer_count_once(device: SealedDevice) -> None:
     with refused("quorum-not-met"):
         device.execute(action, [second.approve(action), spare.approve(action)])
     # Nor do both cards' parts unseal alone.
-    take_parts(device, [first, second, spare])
+    device.take_parts([first, second, spare])
     device.restart_sealed()
     assert device.give_part(second).progress == device.give_part(spare).progress == 1
     assert device.give_part(first).state == "operational"

@@ -48,21 +48,10 @@ def change(officers: dict[str, Officer], device: SealedDevice) -> Change:
         for name in approvers:
             action = officers[name].approve(action).json()
         assert action["state"] == "executed", action
-        take_parts(device)
+        device.take_parts()
         return action
 
     return carry_out
-
-
-def take_parts(device: SealedDevice) -> None:
-    """Each security card receives the newest part, if officers have changed since the ceremony."""
-    try:
-        shared = device.line().call(commands.ListUnsealParts(), commands.ListUnsealPartsReply)
-    except Refused:
-        return
-    for card in [one for one in device.of("security") if one.fingerprint in shared.parts]:
-        info = commands.unseal_part_info(device.world, card.fingerprint)
-        card.part = card.sealing.open(shared.parts[card.fingerprint], info)
 
 
 @pytest.fixture
