@@ -21,6 +21,7 @@ from tenants.models import Partition
 def compared(action: AdminAction) -> Words:
     """In words. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
     body = read_action(bytes(action.action)).body
+    told = comparison.against(body, jws.read_unverified(selectors.world().roster, Roster))
     match body:
         case RotateVendorKey():
             return [("In force now", _keys(VendorKey))]
@@ -29,8 +30,8 @@ def compared(action: AdminAction) -> Words:
         case DefinePartition(tenant=tenant):
             return [(f"Partitions of {tenant} now", _partitions(selectors.partitions(tenant=tenant)))]
         case DestroyPartition(partition=partition) | KeepPartition(partition=partition):
-            return [("Now", _partitions(selectors.partitions(partition=partition)))]
-    return comparison.against(body, jws.read_unverified(selectors.world().roster, Roster))
+            return [("Now", _partitions(selectors.partitions(partition=partition))), *told]
+    return told
 
 
 def _keys(model: type[VendorKey | ProviderKey]) -> str:

@@ -35,7 +35,8 @@ def card_new(
         raise Refused("conflict", f"{out} is there already")
     card = new_card(name, officer_class, prompts.secret("PIN", pin_file))
     write_card(out, card)
-    show(as_json, _public(card.face), _table(card.face), next_step(f"strongroom officer ceremony-file {out} … --out F"))
+    step = f"a domain officer enrols what `strongroom officer card show {out} --json` prints, or the ceremony does"
+    show(as_json, _public(card.face), _table(card.face), next_step(step))
 
 
 @app.command("show")
@@ -100,7 +101,7 @@ def _table(face: CardFace) -> Text:
             ("Officer", face.name),
             ("Class", face.officer_class),
             ("Fingerprint", face.fingerprint),
-            ("World", face.world or "none yet: the ceremony is to come"),
+            ("World", face.world or "none yet: it is still to be enrolled"),
             ("Device", face.device),
         ]
     )

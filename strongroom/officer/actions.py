@@ -219,7 +219,8 @@ def compared(connection: Connection, action: AdminAction, roster: Roster) -> lis
         case DefinePartition(tenant=tenant):
             return [(f"Partitions of {tenant} now", _partitions(connection, tenant=tenant))]
         case DestroyPartition(partition=partition) | KeepPartition(partition=partition):
-            return [("Now", _partitions(connection, partition=partition))]
+            now = ("Now", _partitions(connection, partition=partition))
+            return [now, *comparison.against(action.body, roster)]
     return comparison.against(action.body, roster)
 
 

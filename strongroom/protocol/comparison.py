@@ -4,6 +4,7 @@ from strongroom.protocol.action_table import (
     OFFICER_CLASSES,
     Body,
     ChangeOfficers,
+    DestroyPartition,
     OfficerClass,
     SealDevice,
     SetRevocationBounds,
@@ -19,8 +20,17 @@ def against(body: Body, roster: Roster) -> Words:
     match body:
         case ChangeOfficers():
             names = {one.credential.fingerprint: one.name for one in roster.officers}
+            there = {(one.name, one.officer_class) for one in roster.officers}
+            enrolled = [
+                ("Enrols", f"another card of {one.name}")
+                for one in body.enrol
+                if (one.name, one.officer_class) in there
+            ]
             retired = [("Retires", f"a card of {names.get(card, 'nobody')}: {card}") for card in body.retire]
-            return [*retired, *((f"{name} officers", _change(body, roster, name)) for name in OFFICER_CLASSES)]
+            rules = [(f"{name} officers", _change(body, roster, name)) for name in OFFICER_CLASSES]
+            return [*enrolled, *retired, *rules]
+        case DestroyPartition(consent=""):
+            return [("Waiting time", f"{roster.limits.destruction_hours} hours")]
         case SealDevice():
             return [("Now", "operational"), ("Then unsealed by", _rule(roster, "security"))]
         case UpdateLimits():

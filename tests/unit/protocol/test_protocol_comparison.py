@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol.action_table import (
     ChangeOfficers,
+    DestroyPartition,
     OfficerEnrolment,
     SealDevice,
     SetRevocationBounds,
@@ -71,4 +72,11 @@ def test_a_card_that_is_added_makes_no_further_officer_and_one_that_is_unknown_i
     spare = OfficerEnrolment(name="domain1", officer_class="domain", credential=credential(), sealing_key="")
     said = dict(against(ChangeOfficers(enrol=[spare], retire=["f"], thresholds=RULES), roster))
     assert said["domain officers"] == "2 of 3, unchanged"
+    assert said["Enrols"] == "another card of domain1"
     assert said["Retires"] == "a card of nobody: f"
+
+
+def test_how_long_a_destruction_would_wait_is_said_unless_its_owner_signed(roster: Roster) -> None:
+    body = DestroyPartition(partition="pt_1", reason="unpaid")
+    assert against(body, roster) == [("Waiting time", "99 hours")]
+    assert against(DestroyPartition(partition="pt_1", reason="unpaid", consent="a.b.c"), roster) == []
