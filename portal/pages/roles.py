@@ -73,7 +73,7 @@ PAGES = {
     "officer-actions": Rule(read=PROVIDER),
     "officer-action": Rule(read=PROVIDER),
     "officer-approve": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),
-    "officer-security-keys": Rule(read=_PARTITION, change=_PARTITION),
+    "officer-security-keys": Rule(read=OFFICERS, change=_PARTITION),
     "officer-log": Rule(read=PROVIDER),
 }
 

@@ -53,8 +53,8 @@ def officer() -> object:
     from tenants.models import User
 
     user, _ = User.objects.get_or_create(username="role-officer")
-    OfficerProfile.objects.using("provider").get_or_create(
-        user_id=user.pk, defaults={"officer_class": "partition", "name": "role-officer"}
+    OfficerProfile.objects.using("provider").update_or_create(
+        user_id=user.pk, defaults={"officer_class": "partition", "name": "role-officer", "active": True}
     )
     return user
 
