@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from portal.quorum.models import ActionState, AdminAction, OfficerProfile, Told
 from portal.quorum.selectors import ALIAS
-from strongroom.protocol.action_table import words
+from strongroom.protocol.action_table import ChangeOfficers, words
 from strongroom.protocol.admin_actions import read_action
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,14 @@ def tell_officers() -> int:
 
 
 def recipients(action: AdminAction, wanted: Told) -> QuerySet[OfficerProfile]:
-    """Who is told: those who may approve, of a reminder those who have not answered, of the end the requester too."""
+    """Who is told: those who may approve, of a reminder those who have not answered, of the end the requester too.
+
+    How a change of officers ended is told to all of them.
+    """
     active = OfficerProfile.objects.using(ALIAS).filter(active=True).exclude(email="")
     of_class = Q(officer_class=action.officer_class)
+    if wanted == Told.SETTLED and isinstance(read_action(bytes(action.action)).body, ChangeOfficers):
+        return active
     if wanted == Told.SETTLED:
         return active.filter(of_class | Q(pk=action.requester_id))
     found = active.filter(of_class).exclude(pk=action.requester_id)
@@ -91,6 +96,12 @@ def _send(action: AdminAction, wanted: Told) -> None:
             f"    strongroom officer decline {action.pk} --card FILE --reason WHY",
             "",
             "Nobody ever needs your PIN or a one-time code by mail or telephone.",
+        ]
+    elif isinstance(opened.body, ChangeOfficers) and action.state == ActionState.EXECUTED:
+        lines += [
+            "",
+            "If security officers or their number changed, every security card needs its new unseal part, now:",
+            "    strongroom officer card receive FILE",
         ]
     subject = f"Strongroom: action {action.pk} ({action.name}) {state}"
     for address in to:

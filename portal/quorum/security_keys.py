@@ -3,6 +3,8 @@
 The TEE checks all of it for itself; what a page of the portal had a key sign is no more than what the key signed.
 """
 
+import msgspec
+
 from portal.quorum import selectors
 from portal.quorum.models import OfficerProfile
 from strongroom.protocol.action_table import OfficerEnrolment
@@ -27,14 +29,13 @@ def enrolment(*, officer: OfficerProfile, origin: str, **registration: str) -> O
     return OfficerEnrolment(name=officer.name, officer_class="partition", credential=key, sealing_key="")
 
 
-def approval(
-    *, officer: OfficerProfile, credential_id: str, authenticator_data: str, client_data: str, signature: str
-) -> str:
-    """An approval, of an assertion by one of the officer's own keys. Raises `Refused("officer-unknown")`."""
+def approval(*, officer: OfficerProfile, credential_id: str, **assertion: str) -> str:
+    """An approval or a refusal, of an assertion by one of the officer's own keys, as `SecurityKeyApproval` has it.
+
+    Raises `Refused("officer-unknown")`.
+    """
     key = next((one for one in keys_of(officer) if one.id == credential_id), None)
     if key is None:
         raise Refused("officer-unknown", "not one of your security keys")
-    assertion = SecurityKeyApproval(
-        key=key.fingerprint, authenticator_data=authenticator_data, client_data=client_data, signature=signature
-    )
-    return canonical_json(assertion).decode()
+    given = msgspec.convert({"key": key.fingerprint, **assertion}, SecurityKeyApproval)
+    return canonical_json(given).decode()

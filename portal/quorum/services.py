@@ -214,7 +214,7 @@ def settle(*, action: AdminAction) -> AdminAction:
 
 def _forget_security_keys(action: AdminAction) -> None:
     """Forget the approvals by security keys, whose officers are asked again: since then a key has served elsewhere."""
-    given = Approval.objects.using(ALIAS).filter(action_id=action.pk)
+    given = Approval.objects.using(ALIAS).filter(action_id=action.pk, decision=Decision.APPROVE)
     given.filter(pk__in=[one.pk for one in given if is_by_security_key(one.statement)]).delete()
 
 

@@ -183,10 +183,11 @@ def _answer(token: str, opened: AdminAction, wanted: str, officers: list[Officer
     requester = next((one for one in officers if one.credential.fingerprint == opened.requester), None)
     if requester is None or officer.name == requester.name:
         raise Refused("requester-cannot-approve")
-    # 3. Over exactly these bytes. A security key can only approve.
+    # 3. Over exactly these bytes.
     if isinstance(officer.credential, SecurityKey):
-        fido.check_assertion(fido.read_approval(token), officer.credential, bytes.fromhex(wanted))
-        return officer, Answer("approve")
+        said = fido.read_approval(token)
+        fido.check_assertion(said, officer.credential, fido.challenge_of(said, bytes.fromhex(wanted)))
+        return officer, Answer(said.decision, said.reason)
     approval = jws.verify(token, Approval, officer.credential.public_key())
     if approval.action_digest != wanted:
         raise Refused("action-altered", "an approval is for another action")

@@ -149,7 +149,9 @@ CATALOGUE: dict[str, Problem] = {
         409, "The security key's counter did not grow: it was used for another action since, or copied. Approve again."
     ),
     "quorum-rule-refused": Problem(400, "The thresholds are not acceptable: 2 ≤ K ≤ N, but for development devices."),
-    "unseal-part-refused": Problem(403, "That unseal part is not one of this device's. Check card and device."),
+    "unseal-part-refused": Problem(
+        403, "That unseal part is not one in force. After a change of officers: `strongroom officer card receive FILE`."
+    ),
     # What the client's own checks say
     "validation-failed": Problem(409, "A validator does not vouch for a key. Nothing was encrypted. Do not go on."),
     "owner-mismatch": Problem(409, "The partition has an owner that is not you. Nothing was encrypted."),

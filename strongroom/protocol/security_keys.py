@@ -1,7 +1,7 @@
 """FIDO2 security keys as partition officers' cards, and approvals by them (W3C Web Authentication Level 3, §7.2).
 
-The challenge is the digest of the action, so an assertion approves exactly these bytes. No attestation is asked for:
-what a key must be like is checked at each approval, by the flags that it signs itself.
+The challenge is the digest of the action, so an assertion approves exactly these bytes; to decline it is another. No
+attestation is asked for: what a key must be like is checked at each approval, by the flags that it signs itself.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, read_j
 from strongroom.protocol.errors import Refused
 
 USER_PRESENT, USER_VERIFIED, BACKUP_ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
+DECLINES = b"strongroom.decline\x00"
 _FIXED = 37
 """Bytes of authenticator data (§6.1) without attested credential and extensions: rpIdHash ‖ flags ‖ signCount."""
 
@@ -54,10 +55,15 @@ class SecurityKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class SecurityKeyApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An approval of an action: an assertion by the key whose fingerprint is `key`. The rest is in base64url."""
+    """An approval of an action: an assertion by the key whose fingerprint is `key`. What it signed is in base64url.
+
+    To decline, with a `reason`, never counts.
+    """
 
     v: Literal[1] = 1
     key: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}$")]
+    decision: Literal["approve", "decline"] = "approve"
+    reason: str = ""
     authenticator_data: str
     client_data: str
     signature: str
@@ -88,6 +94,18 @@ def is_by_security_key(approval: str) -> bool:
 
 def read_approval(approval: str) -> SecurityKeyApproval:
     return read_json(approval, SecurityKeyApproval, "statement-malformed")
+
+
+def challenge_of(approval: SecurityKeyApproval, action_digest: bytes) -> bytes:
+    """What its key must have signed: the digest, or to decline SHA-256 over a label, the digest and the reason.
+
+    Raises `Refused("statement-malformed")` for an approval with a reason, which nobody signed.
+    """
+    if approval.decision == "approve":
+        if approval.reason:
+            raise Refused("statement-malformed", "an approval has no reason")
+        return action_digest
+    return hashlib.sha256(DECLINES + action_digest + approval.reason.encode()).digest()
 
 
 def counter_of(approval: SecurityKeyApproval) -> int:

@@ -154,6 +154,19 @@ def test_a_registered_key_is_enrolled_by_quorum_and_approves_in_the_browser(
     assert fingerprint in [signer(one) for one in last.entry.details["approvals"]]  # type: ignore[union-attr]
 
 
+def test_it_declines_with_a_reason_too(officer: Reader) -> None:
+    opened, page = wanted_partition(officer.stack, "declined by security key"), officer.page
+    officer.open(f"/officer/actions/{opened.id}/")
+    page.get_by_label("A fresh one-time code").fill(officer.stack.code(OFFICER))
+    page.get_by_role("button", name="Decline with a security key").click()
+    expect(page.get_by_role("alert")).to_contain_text("Say why")
+    page.get_by_label("Why, if you decline").fill("nobody telephoned")
+    page.get_by_role("button", name="Decline with a security key").click()
+    expect(page.get_by_role("status")).to_contain_text("refusal is given")
+    expect(page.get_by_role("row", name=OFFICER)).to_contain_text("declines: nobody telephoned")
+    assert complaints(officer) == []
+
+
 def test_without_webauthn_the_command_is_shown(officer: Reader) -> None:
     opened = wanted_partition(officer.stack, "without a script")
     officer.page.add_init_script("delete window.PublicKeyCredential")

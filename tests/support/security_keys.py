@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.protocol.action_table import OfficerClass, OfficerEnrolment
 from strongroom.protocol.encoding import b64u, canonical_json
-from strongroom.protocol.security_keys import SecurityKey, SecurityKeyApproval
+from strongroom.protocol.security_keys import SecurityKey, SecurityKeyApproval, read_approval
 
 ORIGIN, RP_ID = "http://localhost:8000", "localhost"
 PRESENT_AND_VERIFIED = 0x05
@@ -56,6 +57,12 @@ class SoftwareKey:
         if isinstance(self.private, Ed25519PrivateKey):
             return self.private.sign(signed)
         return self.private.sign(signed, ec.ECDSA(SHA256()))
+
+    def decline(self, action: bytes, reason: str) -> str:
+        """A refusal: an assertion over another challenge than an approval's."""
+        digest = hashlib.sha256(b"strongroom.decline\0" + hashlib.sha256(action).digest() + reason.encode()).digest()
+        approval = read_approval(self.approve(action, said={"challenge": b64u(digest)}))
+        return canonical_json(msgspec.structs.replace(approval, decision="decline", reason=reason)).decode()
 
     def approve(self, action: bytes, *, said: dict[str, Any] | None = None, more: bytes = b"", **data: Any) -> str:
         """An assertion over the action's digest. `said` spoils the client data, `data` and `more` the key's own."""

@@ -12,7 +12,7 @@ from portal.pages.forms import CODE, CodeInput
 from portal.pages.rendering import page
 from portal.quorum import security_keys as quorum
 from portal.quorum import services
-from portal.quorum.models import AdminAction, OfficerProfile
+from portal.quorum.models import AdminAction, Decision, OfficerProfile
 from portal.quorum.selectors import cards_of
 from strongroom.protocol.encoding import b64u, canonical_json
 from strongroom.protocol.errors import Refused
@@ -29,7 +29,10 @@ class RegistrationForm(forms.Form):
 
 
 class AssertionForm(forms.Form):
-    """What `navigator.credentials.get` gave, in base64url, and a fresh one-time code."""
+    """What `navigator.credentials.get` gave, in base64url, for which answer, and a fresh one-time code."""
+
+    decision = forms.ChoiceField(choices=Decision.choices)
+    reason = forms.CharField(label="Why, if you decline", max_length=200, required=False)
 
     credential_id = forms.CharField(max_length=1_400)
     authenticator_data = forms.CharField(max_length=200)
@@ -61,10 +64,13 @@ def security_keys(request: HttpRequest, reader: Reader) -> HttpResponse:
 def approve(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
     officer, given = _officer(reader), _read(AssertionForm(request.POST))
     otp = given.pop("otp")
+    declines = given["decision"] == Decision.DECLINE
+    if declines != bool(given["reason"]):
+        raise Refused("malformed", "who declines says why, for the others to read; who approves does not")
     services.add_approval(
         officer=officer, action_id=action_id, approval=quorum.approval(officer=officer, **given), otp=otp
     )
-    messages.success(request, "Your security key's approval is given.")
+    messages.success(request, f"Your security key's {'refusal' if declines else 'approval'} is given.")
     return redirect("pages:officer-action", action_id=action_id)
 
 
@@ -74,7 +80,7 @@ def approving(request: HttpRequest, officer: OfficerProfile, action: AdminAction
         usable = [one for one in quorum.keys_of(officer) if one.origin == origin_of(request)]
     except Refused:
         usable = []
-    return {"keys": usable, "challenge": b64u(bytes.fromhex(action.digest)), "otp": AssertionForm()["otp"]}
+    return {"keys": usable, "challenge": b64u(bytes.fromhex(action.digest)), "answer": AssertionForm()}
 
 
 def origin_of(request: HttpRequest) -> str:

@@ -76,7 +76,7 @@ def approve(page: Visitor, officer: Officer, key: SoftwareKey, action: dict[str,
     """Send the form that the page's script fills in; `changes` spoil it."""
     signed = members(key, action)
     fields = {name: signed[name] for name in ("authenticator_data", "client_data", "signature")}
-    fields |= {"credential_id": b64u(key.identifier), "otp": officer.code()}
+    fields |= {"credential_id": b64u(key.identifier), "otp": officer.code(), "decision": "approve"}
     where = f"/officer/actions/{action['id']}/"
     return page.post(f"{where}approve", where, **(fields | changes))
 
@@ -124,6 +124,22 @@ def test_the_api_takes_it_as_well(
     # Another officer's key is not the own one.
     approval = json.dumps(members(key, action))
     assert code_of(officers["partition3"].approve(action, approval=approval)) == "officer-unknown"
+
+
+def test_a_security_key_declines_with_its_reason_and_that_never_counts(
+    page: Visitor, officers: dict[str, Officer], key: SoftwareKey, open_action: Callable[[], dict[str, Any]]
+) -> None:
+    action = open_action()
+    second, no = officers["partition2"], json.loads(key.decline(base64.b64decode(action["action"]), "who asked?"))
+    # What was signed as a refusal is no approval, and has no other reason.
+    names = ("authenticator_data", "client_data", "signature")
+    signed = {name: no[name] for name in names}
+    for changes in ({}, {"decision": "decline"}, {"decision": "decline", "reason": "a mistake"}):
+        assert approve(page, second, key, action, **(signed | changes)).status_code in (400, 403, 409), changes
+    assert approve(page, second, key, action, **signed, decision="decline", reason="who asked?").status_code == 302
+    [answer] = seen(second, action)["approvals"]
+    assert (answer["decision"], answer["reason"]) == ("decline", "who asked?")
+    assert officers["partition3"].approve(action).json()["state"] == "open"
 
 
 def test_what_does_not_count_is_not_kept(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.protocol.action_table import ChangeOfficers
 from tests.support.officers import Officer
 from tests.support.pages import visitor
 from tests.support.sealed import SealedDevice
@@ -96,6 +97,19 @@ def test_its_end_is_told_to_the_requester_too(
     tell()
     assert "is executed: pt_" in outbox[0].subject
     assert told(outbox) == {"partition1@example.org", "partition2@example.org"}
+
+
+def test_a_change_of_officers_is_told_to_all_of_them_with_what_security_cards_need(
+    outbox: list[Any], officers: dict[str, Officer], device: SealedDevice
+) -> None:
+    body = ChangeOfficers(thresholds={"domain": 2, "security": 2, "partition": 2})
+    change = officers["domain1"].open_rotation(device.world, body).json()
+    for name in ("domain2", "domain3"):
+        officers[name].approve(change)
+    tell()
+    [text] = {one.body for one in outbox if f"action {change['id']} " in one.subject}
+    assert "strongroom officer card receive FILE" in text
+    assert told(outbox) >= {f"{name}@example.org" for name in officers if name != "partition3"}
 
 
 def test_mail_that_cannot_be_sent_now_is_sent_later(

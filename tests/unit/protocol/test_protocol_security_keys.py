@@ -239,3 +239,27 @@ def test_a_registration_that_could_not_approve_later_is_refused() -> None:
         register(attested(CAROL), type_="webauthn.get")
     with refused("security-key-refused"):
         register(attested(CAROL), origin="https://portal.example")
+
+
+def test_a_refusal_is_the_keys_own_for_this_action_and_reason_and_never_counts() -> None:
+    given, no = action(), CAROL.decline(action(), "who asked?")
+    assert aa.check_answer(given, no, OFFICERS, NOW) == ("decline", "who asked?")
+    with refused("quorum-not-met"):
+        aa.count_approvals(given, [no, BOB.approve(given)], OFFICERS, THRESHOLDS, NOW)
+    with refused("action-altered"):
+        aa.check_answer(action("another"), no, OFFICERS, NOW)
+
+
+@pytest.mark.parametrize("change", [{"reason": "I asked"}, {"decision": "approve", "reason": ""}])
+def test_a_refusal_is_made_no_approval_and_given_no_other_reason(change: dict[str, str]) -> None:
+    no = json.loads(CAROL.decline(action(), "who asked?"))
+    with refused("action-altered"):
+        aa.check_answer(action(), json.dumps(no | change), OFFICERS, NOW)
+
+
+def test_an_approval_is_made_no_refusal_and_given_no_reason() -> None:
+    yes = json.loads(CAROL.approve(action()))
+    with refused("statement-malformed"):
+        aa.check_answer(action(), json.dumps(yes | {"reason": "gladly"}), OFFICERS, NOW)
+    with refused("action-altered"):
+        aa.check_answer(action(), json.dumps(yes | {"decision": "decline", "reason": ""}), OFFICERS, NOW)

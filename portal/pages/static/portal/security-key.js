@@ -31,11 +31,20 @@ async function create(form) {
   };
 }
 
+// What the key signs: the action's digest, or to decline SHA-256 over a label, the digest and the reason.
+async function challenge(form) {
+  const digest = decode(form.dataset.challenge);
+  if (form.elements.decision.value === "approve") return digest;
+  const text = new TextEncoder();
+  const parts = [text.encode("strongroom.decline\0"), digest, text.encode(form.elements.reason.value)];
+  return crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer());
+}
+
 async function get(form) {
   const given = await navigator.credentials.get({
     publicKey: {
       rpId: form.dataset.rpId,
-      challenge: decode(form.dataset.challenge),
+      challenge: await challenge(form),
       allowCredentials: credentials(form),
       userVerification: "required",
     },
@@ -53,6 +62,15 @@ async function answer(event) {
   const form = event.target;
   const failed = form.querySelector("[role=alert]");
   failed.textContent = "";
+  if (form.elements.decision) {
+    const { decision, reason } = form.elements;
+    decision.value = event.submitter.value;
+    reason.value = decision.value === "approve" ? "" : reason.value.trim();
+    if (decision.value !== "approve" && !reason.value) {
+      failed.textContent = "Say why: the others read it.";
+      return;
+    }
+  }
   try {
     const members = await (form.dataset.securityKey === "create" ? create(form) : get(form));
     for (const [name, value] of Object.entries(members)) form.elements[name].value = encode(value);
