@@ -14,6 +14,7 @@ from strongroom.protocol.admin_actions import (
     AdminAction,
     Withdrawal,
     action_digest,
+    check_approvable,
     check_request,
     check_withdrawal,
     count_approvals,
@@ -39,8 +40,9 @@ def open_action(device: Device, command: commands.OpenAction) -> commands.OpenAc
     asked = f"world/requests/{digest(command.request.encode())}"
     if (kept := device.records.get(asked, r.AskedAction)) is not None:
         return commands.OpenActionReply(kept.action)
-    # 2. Nothing is opened that could not be carried out as things stand.
+    # 2. Nothing is opened that could not be carried out, or approved, as things stand.
     DOES[type(request.body)].check(device, request.body)
+    check_approvable(requester, ACTIONS[request.action].officer_class, enrolled.officers, enrolled.thresholds)
     # 3. The device adds what makes the action fresh and its own.
     now = device.now()
     action = canonical_json(

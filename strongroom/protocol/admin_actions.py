@@ -217,6 +217,19 @@ def check_thresholds(officers: list[Officer], thresholds: dict[str, int], *, dev
         raise Refused("quorum-rule-refused", "security keys are for partition officers only")
 
 
+def check_approvable(
+    requester: Officer, officer_class: OfficerClass, officers: list[Officer], thresholds: dict[str, int]
+) -> None:
+    """Raise `Refused("requester-cannot-approve")` where too few officers of the class are left beside the requester."""
+    others = {one.name for one in officers if one.officer_class == officer_class} - {requester.name}
+    if len(others) < thresholds[officer_class]:
+        raise Refused(
+            "requester-cannot-approve",
+            f"{thresholds[officer_class]} {officer_class} officers must approve, and {len(others)} are left: "
+            "let an officer of another class ask",
+        )
+
+
 def describe(action: AdminAction) -> list[tuple[str, Any]]:
     """The action in words, from its signed bytes: what an approver must be shown before signing."""
     return [

@@ -128,3 +128,15 @@ def test_where_security_officers_stay_their_parts_do(device: SealedDevice) -> No
         device.line().call(c.ListUnsealParts(), c.ListUnsealPartsReply)
     device.restart()
     assert device.status().state == "operational"
+
+
+def test_where_all_of_a_class_must_approve_only_another_class_can_ask(device: SealedDevice) -> None:
+    change(device, ChangeOfficers(thresholds=RULES | {"security": 3}))
+    first, second, third = device.of("security")
+    with refused("requester-cannot-approve"):
+        device.open(first, RotateVendorKey())
+    action = device.open(device.of("domain")[0], RotateVendorKey())
+    approvals = [one.approve(action) for one in (first, second, third)]
+    with refused("quorum-not-met"):
+        device.execute(action, approvals[:2])
+    assert device.execute(action, approvals).startswith("vk_")

@@ -100,9 +100,24 @@ class Quorum(RuleBasedStateMachine):
             code = error.code
         else:
             assert requester.fingerprint in self.enrolled
+            assert self.is_approvable(requester, body)
             return Opened(action, body, requester, self.epoch)
-        assert requester.fingerprint not in self.enrolled or code == "quorum-rule-refused"
+        wanted = (
+            {"quorum-rule-refused"}
+            if self.is_approvable(requester, body)
+            else {
+                "quorum-rule-refused",
+                "requester-cannot-approve",
+            }
+        )
+        assert requester.fingerprint not in self.enrolled or code in wanted
         return None
+
+    def is_approvable(self, requester: Card, body: Body) -> bool:
+        """The rule: K officers of the class are there besides whoever asks."""
+        kind = ACTIONS[action_name(body)].officer_class
+        there = {c.name for c in self.cards if c.officer_class == kind and c.fingerprint in self.enrolled}
+        return len(there - {requester.name}) >= self.thresholds[kind]
 
     @rule(target=actions, data=st.data(), kind=st.sampled_from(sorted(KINDS)))
     def ask(self, data: st.DataObject, kind: str) -> object:
