@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList
+from strongroom.protocol.action_table import ChangeOfficers
 from strongroom.protocol.admin_actions import ActionRequest, Approval, action_digest, read_action
 from strongroom.protocol.commands import OpenAction, OpenActionReply
 from strongroom.protocol.credentials import public_credential
@@ -18,6 +19,8 @@ from tests.support.hardware import Card
 from tests.support.hostile import HostilePortal
 from tests.support.refusals import refused
 from tests.support.sealed import SealedDevice
+from tests.support.security_keys import SoftwareKey
+from tests.support.wanted_actions import decide
 
 MINE = Ed25519PrivateKey.generate()
 OWNER = public_credential(MINE)
@@ -73,6 +76,26 @@ def test_so_is_one_in_the_place_of_which_alices_own_partition_attests(alice: Cli
         alice.import_key("payments")
     portal.alters("access", lambda _: {"version": 0, "document": ""})
     with refused("validation-failed"):
+        alice.import_key("payments")
+
+
+@pytest.mark.usefixtures("_nothing_leaves")
+def test_an_officer_whose_browser_was_tricked_gains_the_portal_a_partition_that_alice_refuses(
+    alice: Client, portal: HostilePortal, device: SealedDevice
+) -> None:
+    first, second, third = device.of("partition")
+    key = SoftwareKey(second.name)
+    rules = {"domain": 2, "security": 2, "partition": 2}
+    decide(device, "domain", ChangeOfficers(enrol=[key.enrolment()], thresholds=rules))
+    # The page shows the definition that Alice asked for; what the security key signs is the portal's own.
+    action = device.open_action(first, OWNER)
+    partition = device.execute(action, [key.approve(action), third.approve(action)])
+    alice.home.use_partition(partition)
+    with refused("owner-mismatch"):
+        alice.import_key("payments")
+    # Not even with her own attested in its place.
+    portal.does["access"] = lambda _: {"version": 0, "document": "", "owners": [alice.home.credential("owner")]}
+    with refused("owner-mismatch"):
         alice.import_key("payments")
 
 
