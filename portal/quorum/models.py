@@ -3,12 +3,15 @@
 The portal decides nothing here. Every row can be lost or forged without a quorum being met: the TEE counts for itself.
 """
 
+from datetime import UTC, datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from strongroom.protocol.action_table import OFFICER_CLASSES
 from strongroom.protocol.admin_actions import signer
+from strongroom.protocol.errors import CATALOGUE
 
 
 class OfficerProfile(models.Model):
@@ -83,6 +86,16 @@ class AdminAction(models.Model):
                 fields=["partition_request"], condition=Q(state="open"), name="one_open_action_for_a_request"
             )
         ]
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, for people: what was made, until when a destruction waits, or why it is over."""
+        if self.state in (ActionState.EXPIRED, ActionState.REFUSED) and self.result in CATALOGUE:
+            return CATALOGUE[self.result].sentence
+        words, _, last = self.result.rpartition(" ")
+        if words == "waits until":
+            return f"{words} {datetime.fromtimestamp(int(last), UTC):%Y-%m-%d %H:%M} UTC"
+        return self.result
 
     def __str__(self) -> str:
         return f"{self.name} {self.digest[:12]} ({self.state})"

@@ -82,7 +82,7 @@ def _send(action: AdminAction, wanted: Told) -> None:
     state = {
         Told.OPENED: f"awaits the approval of {action.officer_class} officers",
         Told.REMINDED: f"still awaits you, and expires at {action.expires:%Y-%m-%d %H:%M} UTC",
-        Told.SETTLED: f"is {action.state}" + (f": {action.result}" if action.result else ""),
+        Told.SETTLED: f"is {action.state}" + (f": {action.outcome}" if action.outcome else ""),
     }[wanted]
     lines = [f"{name}: {value}" for name, value in words(opened.body)]
     lines += [f"Requested by: {action.requester.user.username}", f"Digest: {action.digest}"]

@@ -150,6 +150,8 @@ def test_a_lost_card_is_retired_and_its_officer_goes_on_with_the_other(
     settle()
     shown = officers["domain1"].portal.get(f"officer/actions/{action['id']}").json()
     assert (shown["state"], shown["result"]) == ("expired", "action-expired")
+    page = visitor(officers["domain1"].user).get(f"/officer/actions/{action['id']}/").content.decode()
+    assert "The action has expired. Request it again." in page
 
 
 def test_a_login_ends_with_the_last_card_and_begins_again_with_the_next(
