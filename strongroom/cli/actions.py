@@ -76,7 +76,7 @@ def action_show(action: ActionId, as_json: Json = False) -> None:
         opened = actions.action(connection, action)
         read, is_open = actions.read(opened), opened.state == "open"
         # What is over is compared with nothing; so it is shown while the device is sealed, too.
-        roster = actions.in_force(connection, read, now) if is_open else None
+        roster = _in_force(connection, read, now) if is_open else None
         rows = _readable(read, roster)
         if roster is not None:
             who = f"{roster.thresholds[read.officer_class]} {read.officer_class} officers other than the requester"
@@ -158,6 +158,16 @@ def _answer(
     approvals = [one for one in answer.approvals if one.get("decision", "approve") == "approve"]
     shown = [("State", answer.state), ("Approvals", len(approvals)), ("Result", _result(answer))]
     show(as_json, answer, pairs(shown))
+
+
+def _in_force(connection: Connection, action: AdminAction, now: int) -> Roster | None:
+    """None of an action that officers have changed since: it is over, whatever the portal says yet."""
+    try:
+        return actions.in_force(connection, action, now)
+    except Refused as error:
+        if error.code != "action-expired":
+            raise
+        return None
 
 
 def _result(action: actions.OpenedAction) -> str:

@@ -166,7 +166,7 @@ def test_a_rotation_whose_answer_was_lost_is_published_when_it_is_settled(
             action_id=action["id"], officer_id=profile.pk, statement=statement, otp_step=0
         )
     made = device.execute(base64.b64decode(action["action"]), list(approvals.values()))
-    assert settle_open_actions() == 1
+    assert settle_open_actions() >= 1
     assert published("vendor_keys") == [made]
 
 

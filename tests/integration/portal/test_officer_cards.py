@@ -39,7 +39,7 @@ def opened(officer: Officer, device: SealedDevice, body: Body) -> dict[str, Any]
 
 
 @pytest.fixture
-def change(officers: dict[str, Officer], device: SealedDevice) -> Change:
+def change(officers: dict[str, Officer], device: SealedDevice) -> Iterator[Change]:
     """Has the domain officers change officers, asked for by one of another class; the action as it then is."""
 
     def carry_out(*, approvers: tuple[str, ...] = ("domain1", "domain2"), **body: Any) -> dict[str, Any]:
@@ -51,7 +51,9 @@ def change(officers: dict[str, Officer], device: SealedDevice) -> Change:
         device.take_parts()
         return action
 
-    return carry_out
+    yield carry_out
+    # What was open has ended with the last change: nobody else's tests find it open.
+    settle()
 
 
 @pytest.fixture
