@@ -139,7 +139,7 @@ def test_a_key_is_imported_used_and_proved_and_its_bytes_never_left(alice: Impor
     key.public_key().verify(base64.b64decode(answer.json()["result"]), message, ec.ECDSA(hashes.SHA256()))
     # 5. In no request is a byte of the key or of the terms, while the search finds what is there.
     requests = list(alice.everything_sent())
-    assert len(requests) > 8
+    assert len(requests) >= 8
     secret = key.private_numbers().private_value.to_bytes(32, "big")
     for words in (secret, pem(key), base64.b64decode(b"".join(pem(key).splitlines()[1:-1])), terms.salt.encode()):
         assert not any(one in request for request in requests for one in spellings(words))
