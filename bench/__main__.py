@@ -110,6 +110,11 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
         name=name, ours=rest.rate(rest.ours(rig, rest.SIGN_P256)), yardstick=_library(), runs=runs, seconds=seconds,
         note="wrk, 16 connections, on the same cores",
     ),
+    "rest.sign.p256.sealed_vs_token": lambda rig, name, runs, seconds: compare(
+        name=name, ours=rest.rate(rest.ours_sealed(rig, rest.SIGN_P256)),
+        yardstick=rest.rate(rest.ours(rig, rest.SIGN_P256)), runs=runs, seconds=seconds,
+        note="wrk, 16 connections; one sealed request again and again, whose answers nobody opens; the same in clear",
+    ),
     "rest.sign.p256.vs_openbao": _against_openbao(rest.SIGN_P256),
     "rest.sign.p256.p99_vs_openbao": _p99_against_openbao(rest.SIGN_P256),
     "rest.sign.rsa2048.vs_openbao": _against_openbao(rest.SIGN_RSA2048),

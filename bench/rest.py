@@ -17,6 +17,11 @@ from typing import NamedTuple, Protocol
 
 from bench.measure import Load, times
 from bench.rig import PROJECT, Rig
+from strongroom.client import sealed_calls
+from strongroom.client.asking import Question
+from strongroom.client.connection import connect
+from strongroom.protocol.instructions import Parameters
+from strongroom.protocol.mechanisms import Usage
 
 MESSAGE = base64.b64encode(b"x" * 256).decode()
 KIBIBYTE = base64.b64encode(b"x" * 1024).decode()
@@ -72,9 +77,26 @@ def p99(load: Wrk) -> Load:
 def ours(rig: Rig, task: Task, connections: int = CONNECTIONS, token: str = "") -> Wrk:
     """`POST /api/v1/keys/NAME/OPERATION` in token mode, with Acme's token unless said."""
     asked = {"items": [{"payload": task.payload}] * task.batch} if task.batch else {"payload": task.payload}
+    return _ours(rig, task, asked | {"mechanism": task.mechanism}, connections, token)
+
+
+def ours_sealed(rig: Rig, task: Task) -> Wrk:
+    """The same, sealed to the device: once by us, opened by it each time, and each answer sealed and signed by it."""
+    question = Question(rig.token_keys[task.key], Usage(task.operation), task.mechanism, Parameters(), True, True)
+    with connect(rig.home) as connection:
+        call = sealed_calls.seal(connection, question, base64.b64decode(task.payload), int(time.time()))
+    asked = {
+        "sealed": base64.b64encode(call.sealed).decode(),
+        "operations_key": call.binding.operations_key,
+        "version": call.binding.version,
+        "mechanism": task.mechanism,
+    }
+    return _ours(rig, task, asked)
+
+
+def _ours(rig: Rig, task: Task, body: dict[str, object], connections: int = CONNECTIONS, token: str = "") -> Wrk:
     url = f"{rig.url}/api/v1/keys/{rig.token_keys[task.key].name}/{task.operation}"
-    header = ("Authorization", f"Bearer {token or rig.token}")
-    return _wrk(url, json.dumps(asked | {"mechanism": task.mechanism}), header, connections)
+    return _wrk(url, json.dumps(body), ("Authorization", f"Bearer {token or rig.token}"), connections)
 
 
 @contextmanager

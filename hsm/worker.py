@@ -7,10 +7,11 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
-from hsm.batches import Steps
+from hsm.batches import SLICE_SECONDS, Steps
 from hsm.clock import Clock
 from hsm.keytree import KeyTree
 from hsm.lanes import Lane
@@ -117,8 +118,9 @@ class Service:
         self._operator = operator
         self._lane = lane
         self._connections: dict[int, Connection] = {}
-        # Answers of which there is more to do, in turn. Their connections are not listened to meanwhile.
-        self._begun: deque[tuple[Connection, Steps[OperationReply]]] = deque()
+        # Answers of which there is more to do, and connections with more to answer (None), in turn. Meanwhile these
+        # connections are not listened to.
+        self._begun: deque[tuple[Connection, Steps[OperationReply] | None]] = deque()
         self._epoll = select.epoll()
         self._epoll.register(control.fileno(), select.EPOLLIN)
         # One buffer for all: to have room for as much made at each call would cost more than the call.
@@ -165,32 +167,50 @@ class Service:
         elif connection.waits:
             self._epoll.unregister(connection.sock.fileno())
 
-    def _answer_frames(self, connection: Connection) -> bool:
-        """Answer in order, up to an answer that takes more than one step. Returns whether the connection stays open."""
+    def _answer_frames(self, connection: Connection, first: OperationReply | None = None) -> bool:
+        """Answer in order, and together, as far as a slice's time goes and no answer takes more than one step.
+
+        Returns whether the connection stays open. `first`: the answer that the others come behind.
+        """
+        end = monotonic() + SLICE_SECONDS
+        replies, size = [], 0
+        stays = True
         try:
+            if first is not None:
+                replies.append(pack(_encode(first)))
             for frame in connection.frames:
                 answer = _answer(frame, self._operator)
                 reply = answer if isinstance(answer, OperationReply) else self._step(connection, answer)
                 if reply is None:
-                    return True
-                _send(connection.sock, pack(_encode(reply)))
-        except (OSError, Refused):
-            return False
-        return True
-
-    def _go_on(self, connection: Connection, steps: Steps[OperationReply]) -> None:
-        """One more step; with the last one the answer, and the connection is listened to again."""
-        reply = self._step(connection, steps)
-        if reply is None:
-            return
-        try:
-            _send(connection.sock, pack(_encode(reply)))
-        except (OSError, Refused):
+                    break
+                replies.append(pack(_encode(reply)))
+                size += len(replies[-1])
+                if (size > RECEIVE_BYTES or monotonic() > end) and not connection.buffer.empty:
+                    self._wait(connection, None)
+                    break
+        except Refused:
             stays = False
-        else:
-            stays = self._answer_frames(connection)
-        if not connection.waits:
-            self._epoll.register(connection.sock.fileno(), select.EPOLLIN)
+        try:
+            if replies:
+                _send(connection.sock, b"".join(replies))
+        except OSError:
+            # What was begun is carried to its end and put on record, though nobody hears of it; nothing else is begun.
+            connection.frames = iter(())
+            return connection.waits
+        return stays
+
+    def _go_on(self, connection: Connection, steps: Steps[OperationReply] | None) -> None:
+        """One more step; with the last one the answer, those to what came behind, and the connection is heard again."""
+        connection.waits = False
+        reply = None
+        if steps is not None:
+            reply = self._step(connection, steps)
+            if reply is None:
+                return
+        stays = self._answer_frames(connection, reply)
+        if connection.waits:
+            return
+        self._epoll.register(connection.sock.fileno(), select.EPOLLIN)
         if not stays:
             self._close(connection)
 
@@ -199,12 +219,14 @@ class Service:
         try:
             next(steps)
         except StopIteration as done:
-            connection.waits = False
             reply: OperationReply = done.value
             return reply
+        self._wait(connection, steps)
+        return None
+
+    def _wait(self, connection: Connection, steps: Steps[OperationReply] | None) -> None:
         connection.waits = True
         self._begun.append((connection, steps))
-        return None
 
     def _close(self, connection: Connection) -> None:
         self._epoll.unregister(connection.sock.fileno())

@@ -1,7 +1,7 @@
 """An operation over HTTP, from the request to the TEE and back: a WSGI application of its own."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache, partial
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from portal import problems
+from portal.dataplane import company
 from portal.dataplane.batches import VALID, operate_batch
 from portal.dataplane.bodies import (
     MAX_BODY,
@@ -35,7 +36,7 @@ from tee.drivers import secure_module
 from tenants.api.media import check_length, check_media_type
 
 OPERATIONS = frozenset(Usage)
-turns = Turns(at_once=3, for_one=2, under_way=24)
+turns: Turns[company.Errand] = Turns(at_once=3, for_one=2, under_way=24)
 """Of this process. More at once would only wait for one another: for the interpreter here, for a core there."""
 logger = logging.getLogger(__name__)
 
@@ -104,20 +105,30 @@ def _client(environ: WSGIEnvironment) -> Client:
 def _operate(environ: WSGIEnvironment, client: Client) -> bytes:
     """The answer's body. Raises `Refused`, `psycopg.Error`."""
     client.quota.spend(requests=1)
-    # 2. What it asks, however slowly it sends that. All else is for when it is its tenant's turn.
+    # 2. What it asks, however slowly it sends that. What is short goes with others; all else of the rest is for when it
+    # is its tenant's turn.
     body = _read(environ)
+    _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
+    asked = read_body(body, operation) if len(body) <= company.SHORT_BODY else None
+    if asked and asked.items is None and not asked.body.sealed:
+        client.quota.spend(items=1)
+        together = partial(company.operate, turns, client.tenant)
+        return _encode(_perform(reference, operation, client, asked, together))
     turns.take(client.tenant)
     try:
-        _, reference, operation = environ["PATH_INFO"].rsplit("/", 2)
-        asked = read_body(body, operation)
+        asked = asked or read_body(body, operation)
         client.quota.spend(items=len(asked.items or ()) or asked.body.count or 1)
-        return _encode(_perform(reference, operation, client, asked))
+        return _encode(_perform(reference, operation, client, asked, secure_module().operate))
     finally:
         turns.give(client.tenant)
 
 
 def _perform(
-    reference: str, operation: str, client: Client, asked: Asked
+    reference: str,
+    operation: str,
+    client: Client,
+    asked: Asked,
+    operate: Callable[[OperationRequest], OperationReply],
 ) -> OperationAnswer | BatchAnswer | SealedAnswer:
     """Raises `Refused`, `psycopg.Error`."""
     # 3. Of which key. A tenant's keys are all that it can name.
@@ -142,7 +153,7 @@ def _perform(
             operations_key=asked.body.operations_key,
             count=asked.body.count,
         )
-        reply = secure_module().operate(request)
+        reply = operate(request)
         if reply.code:
             raise OperationRefused(reply)
         return reply

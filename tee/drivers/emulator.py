@@ -1,8 +1,12 @@
-"""The sealed HSM emulator on its unix socket: blocking, one exchange at a time on each connection, which is kept."""
+"""The sealed HSM emulator on its unix socket: blocking, one exchange at a time on each connection, which is kept.
+
+An exchange is one frame and its answer, or the frames of several operations and the answers in their order.
+"""
 
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +30,7 @@ from strongroom.protocol.commands import (
     Status,
 )
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.frames import pack, read_answer
+from strongroom.protocol.frames import FrameBuffer, pack, read_answer
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from tee.drivers.secure_module import SecureModule
 
@@ -54,6 +58,8 @@ REPEATABLE: tuple[type[Command], ...] = (
 """Commands that change nothing, which may be sent again where the answer was lost."""
 
 _UNREACHABLE = "the device's socket does not answer"
+_UNREADABLE = "the device's answer cannot be read"
+_MOST_AT_ONCE = 16 * 1024
 _encode_operation = msgspec.msgpack.Encoder().encode
 _decode_operation = msgspec.msgpack.Decoder(OperationReply).decode
 
@@ -77,7 +83,32 @@ class Emulator(SecureModule):
         try:
             return _decode_operation(frame)
         except msgspec.DecodeError:
-            raise Refused("internal", "the device's answer cannot be read") from None
+            raise Refused("internal", _UNREADABLE) from None
+
+    def operate_together(self, requests: list[OperationRequest]) -> Iterator[OperationReply]:
+        data = b"".join([pack(_encode_operation(one)) for one in requests])
+        connection = self._send_kept("operations", data) or self._send_new("operations", data)
+        buffer, missing = FrameBuffer(), len(requests)
+        try:
+            while missing:
+                arrived = connection.recv(_MOST_AT_ONCE)
+                if not arrived:
+                    raise EOFError
+                for frame in buffer.feed(arrived):
+                    if not missing:
+                        raise EOFError("the device sent more than it was asked for")
+                    missing -= 1
+                    yield _decode_operation(frame)
+        except (OSError, EOFError):
+            connection.close()
+            raise Refused("hsm-unreachable", _UNREACHABLE) from None
+        except msgspec.DecodeError:
+            connection.close()
+            raise Refused("internal", _UNREADABLE) from None
+        except BaseException:
+            connection.close()
+            raise
+        self._idle["operations"].append(connection)
 
     def _exchange(self, lane: Lane, body: bytes, *, repeatable: bool, patience: int = 0) -> bytes:
         """The frame that answers `body`, within `ANSWER_SECONDS` and `patience` seconds more.
@@ -85,42 +116,65 @@ class Emulator(SecureModule):
         A kept connection may have been closed since (the device was restarted): then nothing was sent, and a new one
         is tried, once. Where the answer is lost, only what is repeatable is sent again.
         """
-        idle = self._idle[lane]
+        data = pack(body)
+        kept = self._send_kept(lane, data, patience)
         try:
-            kept = idle.popleft()
+            if kept is not None:
+                try:
+                    return self._receive(kept, lane, patience)
+                except (OSError, EOFError) as error:
+                    if isinstance(error, BlockingIOError) or not repeatable:
+                        raise
+            return self._receive(self._send_new(lane, data, patience), lane, patience)
+        except (OSError, EOFError):
+            raise Refused("hsm-unreachable", _UNREACHABLE) from None
+
+    def _send_kept(self, lane: Lane, data: bytes, patience: int = 0) -> socket.socket | None:
+        """A kept connection on which `data` was sent; None where nothing was, as none is open. Raises `Refused`."""
+        try:
+            kept = self._idle[lane].popleft()
         except IndexError:
-            kept = None
-        if kept is not None:
-            sent = False
-            try:
-                _be_patient(kept, patience)
-                kept.sendall(pack(body))
-                sent = True
-                answer = _answer(kept, patience)
-            except (OSError, EOFError) as error:
-                kept.close()
-                if isinstance(error, BlockingIOError) or (sent and not repeatable):
-                    raise Refused("hsm-unreachable", _UNREACHABLE) from None
-            except BaseException:
-                # Half an exchange would leave the next caller with an answer that is not its own.
-                kept.close()
-                raise
-            else:
-                idle.append(kept)
-                return answer
+            return None
+        sent = 0
+        try:
+            _be_patient(kept, patience)
+            sent = kept.send(data)
+            if sent < len(data):
+                kept.sendall(memoryview(data)[sent:])
+        except OSError as error:
+            kept.close()
+            if sent or isinstance(error, BlockingIOError):
+                raise Refused("hsm-unreachable", _UNREACHABLE) from None
+            return None
+        except BaseException:
+            kept.close()
+            raise
+        return kept
+
+    def _send_new(self, lane: Lane, data: bytes, patience: int = 0) -> socket.socket:
+        """A new connection on which `data` was sent. Raises `Refused`."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._greet(connection, lane)
             _be_patient(connection, patience)
-            connection.sendall(pack(body))
-            answer = _answer(connection, patience)
+            connection.sendall(data)
         except (OSError, EOFError):
             connection.close()
             raise Refused("hsm-unreachable", _UNREACHABLE) from None
         except BaseException:
             connection.close()
             raise
-        idle.append(connection)
+        return connection
+
+    def _receive(self, connection: socket.socket, lane: Lane, patience: int) -> bytes:
+        """The one answer, after which the connection is kept. Raises `OSError`, `EOFError`."""
+        try:
+            answer = _answer(connection, patience)
+        except BaseException:
+            # Half an exchange would leave the next caller with an answer that is not its own.
+            connection.close()
+            raise
+        self._idle[lane].append(connection)
         return answer
 
     def _greet(self, connection: socket.socket, lane: Lane) -> None:

@@ -112,3 +112,29 @@ def test_where_nobody_listens_the_device_is_unreachable(tmp_path: Path) -> None:
     driver = Emulator(str(tmp_path / "nothing"))
     with pytest.raises(Refused, match="hsm-unreachable"):
         driver.operate(REQUEST)
+
+
+def test_operations_that_go_together_are_answered_in_order_on_a_connection_that_is_kept(behind: Callable) -> None:
+    peer, driver = behind(6)
+    for _ in range(2):
+        assert [one.result for one in driver.operate_together([REQUEST] * 3)] == [b"signature"] * 3
+    assert peer.received == ["operations"] * 6
+
+
+def test_of_operations_that_went_together_none_is_sent_again_where_the_line_is_lost(behind: Callable) -> None:
+    peer, driver = behind(3, 2)
+    assert driver.operate(REQUEST).result == b"signature"
+    replies = driver.operate_together([REQUEST] * 4)
+    assert [next(replies).result for _ in range(2)] == [b"signature"] * 2
+    with pytest.raises(Refused, match="hsm-unreachable"):
+        next(replies)
+    assert peer.received == ["operations"] * 4  # the fourth was received and not answered
+    assert len(list(driver.operate_together([REQUEST] * 2))) == 2
+
+
+def test_an_exchange_that_is_given_up_halfway_leaves_no_answer_to_the_next(behind: Callable) -> None:
+    _, driver = behind(3, 1)
+    replies = driver.operate_together([REQUEST] * 3)
+    next(replies)
+    replies.close()
+    assert driver.operate(REQUEST).result == b"signature"
