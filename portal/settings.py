@@ -21,6 +21,7 @@ HSM_SOCKET = os.environ.get("STRONGROOM_HSM_SOCKET", "")
 VALIDATION_KEY_FILE = os.environ.get("STRONGROOM_VALIDATION_KEY_FILE", "")
 WEB_PROCESSES = int(os.environ.get("STRONGROOM_WEB_PROCESSES", "4"))
 """How many share a limit while the cache, where they count together, is away."""
+METRICS_TOKEN = environment.optional_secret("STRONGROOM_METRICS_TOKEN_FILE")
 ENGINE_KEY_FILE = os.environ.get("STRONGROOM_ENGINE_KEY_FILE", "")
 # Callbacks: which addresses may be called, and the pauses between attempts (Standard Webhooks').
 CALLBACK_REACH: Reach = "loopback" if DEVELOPMENT else "public"

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularYAMLAPIView
 
-from portal import health, problems
+from portal import health, metrics, problems
 from portal.pages.views import api_description
 
 _yaml, _json = SpectacularYAMLAPIView.as_view(), SpectacularJSONAPIView.as_view()
@@ -18,6 +18,7 @@ def schema(request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
     path("api/schema/", schema, name="schema"),
     path("api/docs/", api_description, name="docs"),
     path("api/v1/", include("portal.api.urls")),

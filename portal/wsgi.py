@@ -6,6 +6,7 @@ Operations on keys go to the data plane, everything else to Django.
 import io
 import os
 from collections.abc import Iterable
+from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
@@ -15,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 django = get_wsgi_application()
 
+from portal.counts import counts  # noqa: E402
 from portal.dataplane import asynchronous, operations  # noqa: E402 - needs Django's settings and applications
 from portal.dataplane.bodies import MAX_BODY  # noqa: E402
 from strongroom.protocol.errors import Refused  # noqa: E402
@@ -31,7 +33,12 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
             _measure(environ, MAX_BODY)
             return operations.application(environ, start_response)
     _measure(environ, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    return django(environ, start_response)
+
+    def counted(status: str, *more: Any) -> Any:
+        counts().request(int(status[:3]))
+        return start_response(status, *more)
+
+    return django(environ, counted)
 
 
 def _is_now(environ: WSGIEnvironment) -> bool:

@@ -63,6 +63,10 @@ class State:
         return self.root / "provider" / "secret-key"
 
     @property
+    def metrics_token_file(self) -> Path:
+        return self.root / "provider" / "metrics-token"
+
+    @property
     def validation_key_file(self) -> Path:
         return self.root / "provider" / "validation-key.pem"
 

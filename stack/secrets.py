@@ -11,9 +11,9 @@ from strongroom.protocol.credentials import public_credential
 
 
 def make_provider_secrets(state: State) -> None:
-    """Django's secret key, the roles' database password, what engine keys rest under, and the key of the validator."""
+    """Django's secret key, the roles' database password, the token for metrics, engine's and validator's keys."""
     state.folder("provider")
-    for path in (state.secret_key_file, state.database_password_file):
+    for path in (state.secret_key_file, state.database_password_file, state.metrics_token_file):
         if not path.exists():
             write_private(path, secrets.token_urlsafe(48).encode())
     if not state.engine_key_file.exists():

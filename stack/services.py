@@ -84,6 +84,7 @@ def portal_environment(state: State, where: Addresses) -> dict[str, str]:
         CELERY_BROKER_URL=where.broker_url,
         CACHE_URL=where.cache_url,
         STRONGROOM_SECRET_KEY_FILE=str(state.secret_key_file),
+        STRONGROOM_METRICS_TOKEN_FILE=str(state.metrics_token_file),
         STRONGROOM_VALIDATION_KEY_FILE=str(state.validation_key_file),
         STRONGROOM_ENGINE_KEY_FILE=str(state.engine_key_file),
         STRONGROOM_MANUFACTURER_URL=where.manufacturer_url,

@@ -28,6 +28,11 @@ def find_callback(*, tenant: Tenant, callback_id: str, lock: bool = False) -> Ca
     return found
 
 
+def deliveries_waiting() -> int:
+    """How many messages to callbacks of all tenants are still to be delivered: the provider's own view."""
+    return Delivery.objects.using("provider").filter(status=Delivery.Status.PENDING).count()
+
+
 def deliveries(*, tenant: Tenant, callback_id: str) -> list[Delivery]:
     """The last 200 messages to a callback, newest first. Raises `Refused("not-found")`."""
     with tenant_scope(tenant):

@@ -69,7 +69,12 @@ def _view(operation: Usage) -> type[ApiView]:
             OpenApiExample("a batch", _batch(operation, body), request_only=True),
             OpenApiExample("a key in signed mode", {"payload": "AAEC…", "instruction": "eyJ…"}, request_only=True),
         ],
-        parameters=[OpenApiParameter("async", int, enum=[1], description=ASYNCHRONOUS)],
+        parameters=[
+            OpenApiParameter("async", int, enum=[1], description=ASYNCHRONOUS),
+            OpenApiParameter(
+                "Prefer", str, OpenApiParameter.HEADER, description="`respond-async` (RFC 7240): as `async` 1."
+            ),
+        ],
         extensions={"x-mechanisms": _mechanisms(operation)},
     )
     members = {"allowed": {"POST": CLIENT}, "max_body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "post": described(post)}

@@ -1,6 +1,7 @@
 """An operation over HTTP, from the request to the TEE and back: a WSGI application of its own."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache, partial
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from portal import problems
+from portal.counts import counts
 from portal.dataplane import company
 from portal.dataplane.batches import VALID, operate_batch
 from portal.dataplane.bodies import (
@@ -61,7 +63,8 @@ def directory() -> Directory:
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answers `POST /api/v1/keys/{reference}/{operation}`, and nothing else."""
-    status, content_type = "200 OK", "application/json"
+    begun = time.perf_counter()
+    status, content_type, code = "200 OK", "application/json", ""
     more: list[tuple[str, str]] = []
     quota = None
     try:
@@ -70,6 +73,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         body = _operate(environ, client)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever it is, the caller is answered
         refused = _as_refused(error)
+        code = refused.code
         status = f"{refused.problem.status} {HTTPStatus(refused.problem.status).phrase}"
         content_type, more = problems.CONTENT_TYPE, list(problems.headers(refused).items())
         document = problems.document(refused)
@@ -79,6 +83,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     if quota is not None:
         more += quota.headers()
     start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *_HEADERS, *more])
+    counts().operation(environ["PATH_INFO"].rpartition("/")[2], code, time.perf_counter() - begun)
     return [body]
 
 

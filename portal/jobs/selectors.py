@@ -34,6 +34,13 @@ def operation(*, tenant: Tenant, operation_id: str) -> Operation:
     return found
 
 
+def work_waiting() -> dict[str, int]:
+    """How many operations, and chunks of jobs that go on, of all tenants are not done: the provider's own view."""
+    unfinished = Operation.objects.using("provider").filter(finished=None)
+    chunks = Chunk.objects.using("provider").filter(done=False, job__status__in=(Job.Status.RUNNING, Job.Status.PAUSED))
+    return {"operations": unfinished.count(), "chunks": chunks.count()}
+
+
 def operations(*, tenant: Tenant) -> list[Operation]:
     """The last 200, newest first."""
     with tenant_scope(tenant):

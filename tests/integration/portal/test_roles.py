@@ -18,7 +18,7 @@ from tests.support.sealed import Customer
 CUSTOMER = ("owner", "admin", "operator", "auditor")
 PROVIDER = ("domain", "security", "partition", "support")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-OUTSIDE = {"healthz", "readyz", "schema", "docs"}
+OUTSIDE = {"healthz", "readyz", "metrics", "schema", "docs"}
 """What is for everyone, or asks for a token itself (tests/integration/portal/test_who_may.py)."""
 
 
