@@ -74,7 +74,7 @@ def main() -> None:
     table = Table("keys", "revoked", "median s", "longest s", "operations/s", "suspended meanwhile", "calls/s")
     for keys in arguments.keys:
         table.add_row(*measure(keys, arguments.seconds))
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 def measure(keys: int, seconds: float) -> list[str]:
