@@ -48,6 +48,7 @@ class Batch:
             raise Refused("configuration", "--batch and --out are the same file")
         unread: dict[int, ItemError] = {}
         counts = {"items": 0, "failed": 0, "invalid": 0}
+        sealed = False
         with connected() as connection:
             receipt = receipts.find(connection, self.key, prompts.now(), self.version)
             mechanism = self.mechanism or usual_mechanism(receipt, self.usage)
@@ -67,8 +68,9 @@ class Batch:
                     sealed=self.sealed,
                 )
                 writer.write(outcome.results)
+                sealed = outcome.sealed
             writer.close()
-        data: dict[str, Any] = {"mechanism": mechanism, **counts, "out": str(target)}
+        data: dict[str, Any] = {"mechanism": mechanism, "sealed": sealed, **counts, "out": str(target)}
         show(as_json, data, pairs((name.capitalize(), value) for name, value in data.items()))
         if counts["failed"] or counts["invalid"]:
             raise typer.Exit(1)

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from strongroom.cli.operations import (
+from strongroom.cli.asking import (
     Aad,
+    Ask,
     BatchIn,
     Chosen,
     In,
@@ -16,12 +17,11 @@ from strongroom.cli.operations import (
     TargetAad,
     TokenMode,
     Version,
-    _Ask,
-    _described,
-    _encoded,
-    _one,
-    _payload,
-    _write,
+    described,
+    encoded,
+    one_file,
+    payload_of,
+    write,
 )
 from strongroom.cli.output import Json, show
 from strongroom.cli.prompts import connected
@@ -47,15 +47,15 @@ def datakey(
     as_json: Json = False,
 ) -> None:
     """Have the device make a data key and wrap it; with --clear it comes in clear too, readable by you alone."""
-    ask = _Ask(Usage.WRAP, key, version, None, token_mode, sealed)
+    ask = Ask(Usage.WRAP, key, version, None, token_mode, sealed)
     outcome = ask(b"", generate=length, clear=clear is not None)
     if clear is None:
-        return _write(as_json, outcome, target)
+        return write(as_json, outcome, target)
     write_private(clear, outcome.clear)
     write_private(target, outcome.result)
     files = {"out": str(target), "clear": str(clear)}
     text = f"{len(outcome.clear)} bytes written to {clear}, wrapped to {target}"
-    return show(as_json, _described(outcome) | files, text)
+    return show(as_json, described(outcome) | files, text)
 
 
 @app.command("wrap-key")
@@ -71,7 +71,7 @@ def wrap_key(
     as_json: Json = False,
 ) -> None:
     """Wrap a data key of your own (AES key wrap with padding, RFC 5649)."""
-    return _wrapping(as_json, _Ask(Usage.WRAP, key, version, None, token_mode, sealed), (source, batch, target))
+    return _wrapping(as_json, Ask(Usage.WRAP, key, version, None, token_mode, sealed), (source, batch, target))
 
 
 @app.command("unwrap-key")
@@ -87,7 +87,7 @@ def unwrap_key(
     as_json: Json = False,
 ) -> None:
     """Unwrap a data key; it is readable by you alone."""
-    return _wrapping(as_json, _Ask(Usage.UNWRAP, key, version, None, token_mode, sealed), (source, batch, target))
+    return _wrapping(as_json, Ask(Usage.UNWRAP, key, version, None, token_mode, sealed), (source, batch, target))
 
 
 @app.command()
@@ -107,17 +107,17 @@ def rewrap(
     as_json: Json = False,
 ) -> None:
     """Bring a ciphertext from an older version of a key to its newest, inside the device. The aad stays the same."""
-    ask = _Ask(Usage.REWRAP, key, from_version, mechanism, token_mode, sealed)
+    ask = Ask(Usage.REWRAP, key, from_version, mechanism, token_mode, sealed)
     parameters = {
-        "aad": _encoded(aad),
-        "target_aad": _encoded(target_aad),
+        "aad": encoded(aad),
+        "target_aad": encoded(target_aad),
         "target_mechanism": target_mechanism or "",
     }
     if batch:
         return ask.batch(as_json, (source, batch, target), **parameters)
-    outcome = ask(_payload(_one(source)), **parameters)
+    outcome = ask(payload_of(one_file(source)), **parameters)
     write_private(target, outcome.result)
-    data: dict[str, Any] = _described(outcome) | {"target_version": outcome.target_version, "out": str(target)}
+    data: dict[str, Any] = described(outcome) | {"target_version": outcome.target_version, "out": str(target)}
     return show(as_json, data, f"From version {outcome.version} to {outcome.target_version}: written to {target}")
 
 
@@ -139,8 +139,8 @@ def random(
     return show(as_json, {"out": str(target)}, f"{length} bytes written to {target}")
 
 
-def _wrapping(as_json: bool, ask: _Ask, files: tuple[Path | None, Path | None, Path]) -> None:
+def _wrapping(as_json: bool, ask: Ask, files: tuple[Path | None, Path | None, Path]) -> None:
     source, batch, target = files
     if batch:
         return ask.batch(as_json, (source, batch, target))
-    return _write(as_json, ask(_payload(_one(source))), target)
+    return write(as_json, ask(payload_of(one_file(source))), target)

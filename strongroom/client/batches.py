@@ -30,7 +30,7 @@ class ItemOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The portal's answer to a batch, in the order of its items."""
+    """The portal's answer to a batch, in the order of its items. `sealed` as of `Outcome`."""
 
     results: list[ItemOutcome]
     key_id: str
@@ -38,6 +38,7 @@ class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     target_version: int = 0
     mechanism: str
     target_mechanism: str = ""
+    sealed: bool = False
 
 
 def operate_batch(
@@ -72,7 +73,8 @@ def operate_batch(
         sealed=sealed,
     )
     # 2. Ask.
-    outcome = asking.ask(connection, question, items, BatchOutcome, now)
+    answer = asking.ask(connection, question, items, BatchOutcome, now)
+    outcome = msgspec.structs.replace(answer, sealed=question.sealed)
     # 3. The answers are for what was asked, and each signature is by this key.
     check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
     check_target(question, outcome.target_version)

@@ -22,7 +22,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The portal's answer to an operation: `result`, or `valid` for verify.
 
     `clear`: the data key itself, where it was asked for. `target_version`, `target_mechanism`: what the result of
-    translate or rewrap is under.
+    translate or rewrap is under. `sealed`: whether the provider saw neither payload nor result, which is not its word.
     """
 
     key_id: str
@@ -33,6 +33,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     clear: bytes = b""
     target_version: int = 0
     target_mechanism: str = ""
+    sealed: bool = False
 
 
 def operate(
@@ -74,7 +75,8 @@ def operate(
         sealed=sealed,
     )
     # 2. Ask: by an instruction that this device signs, or by the API client's token alone.
-    outcome = asking.ask(connection, question, payload, Outcome, now)
+    answer = asking.ask(connection, question, payload, Outcome, now)
+    outcome = msgspec.structs.replace(answer, sealed=question.sealed)
     # 3. The answer is for what was asked; a signature is by this key, and whether one holds is known here too.
     check_answers(question, outcome.key_id, outcome.version, outcome.mechanism)
     check_target(question, outcome.target_version)

@@ -97,7 +97,11 @@ def test_files_are_encrypted_translated_and_decrypted_and_bad_lines_keep_their_p
     )
     alice.write("in.jsonl", {"payload": b"a"}, "not json", {"payload": b"b", "aad": b"own"}, '{"payload": "!"}')
     said = alice("encrypt", "--key", source, "--batch", "in.jsonl", "--out", "out.jsonl", status=1)
-    assert (said["items"], said["failed"]) == (4, 2)
+    assert (said["items"], said["failed"], said["sealed"]) == (4, 2, False)
+    said = alice("encrypt", "--key", source, "--batch", "in.jsonl", "--out", "sealed.jsonl", "--sealed", status=1)
+    assert (said["items"], said["failed"], said["sealed"]) == (4, 2, True)
+    assert [alice("encrypt", "--key", source, "--in", "key", "--out", "one", *more)["sealed"]
+            for more in ([], ["--sealed"])] == [False, True]  # fmt: skip
     answers = alice.read("out.jsonl")
     assert [one.get("error", {}).get("code", "") for one in answers] == ["", "malformed", "", "malformed"]
     sealed = [base64.b64decode(answers[n]["result"]) for n in (0, 2)]
