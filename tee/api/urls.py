@@ -2,26 +2,26 @@
 
 from django.urls import path
 
-from tee.api import views
+from tee.api.views import device, imports, keys, partitions, revocation, trust
 
 urlpatterns = [
-    path("trust", views.Trust.as_view()),
-    path("validation", views.Validation.as_view()),
-    path("validation/manufacturer", views.ManufacturersValidation.as_view()),
-    path("partitions/<str:partition_id>/attestation", views.Attestation.as_view()),
-    path("partitions/<str:partition_id>/access", views.Access.as_view()),
-    path("partitions/<str:partition_id>/keep", views.Keep.as_view()),
-    path("partitions/<str:partition_id>/single-use-keys", views.SingleUseKeys.as_view()),
-    path("imports", views.Imports.as_view()),
-    path("imports/<str:import_id>", views.Import.as_view()),
-    path("keys", views.Keys.as_view()),
-    path("keys/<str:reference>", views.Key.as_view()),
-    path("keys/<str:reference>/receipt", views.Receipt.as_view()),
-    path("keys/<str:reference>/public-key", views.PublicKey.as_view()),
-    path("keys/<str:reference>/versions", views.Versions.as_view()),
-    path("keys/<str:reference>/order", views.Order.as_view()),
-    path("random", views.Random.as_view()),
-    path("keys/<str:reference>/revocation", views.Revocation.as_view()),
-    path("keys/<str:reference>/revocation/check", views.RevocationCheck.as_view()),
-    path("session", views.Session.as_view()),
+    path("trust", trust.Trust.as_view()),
+    path("validation", trust.Validation.as_view()),
+    path("validation/manufacturer", trust.ManufacturersValidation.as_view()),
+    path("partitions/<str:partition_id>/attestation", trust.Attestation.as_view()),
+    path("partitions/<str:partition_id>/access", partitions.Access.as_view()),
+    path("partitions/<str:partition_id>/keep", partitions.Keep.as_view()),
+    path("partitions/<str:partition_id>/single-use-keys", imports.SingleUseKeys.as_view()),
+    path("imports", imports.Imports.as_view()),
+    path("imports/<str:import_id>", imports.Import.as_view()),
+    path("keys", keys.Keys.as_view()),
+    path("keys/<str:reference>", keys.Key.as_view()),
+    path("keys/<str:reference>/receipt", keys.Receipt.as_view()),
+    path("keys/<str:reference>/public-key", keys.PublicKey.as_view()),
+    path("keys/<str:reference>/versions", keys.Versions.as_view()),
+    path("keys/<str:reference>/order", keys.Order.as_view()),
+    path("random", device.Random.as_view()),
+    path("keys/<str:reference>/revocation", revocation.Revocation.as_view()),
+    path("keys/<str:reference>/revocation/check", revocation.RevocationCheck.as_view()),
+    path("session", device.Session.as_view()),
 ]
