@@ -105,8 +105,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Mail -----------------------------------------------------------------------------------------------------------
-# To officers alone (portal/quorum/notices.py). Through STRONGROOM_EMAIL_HOST; without one into files of
-# STRONGROOM_EMAIL_FOLDER, as the development stack does, or else to standard error beside the log.
+# To officers (portal/quorum/notices.py), and to whoever is invited. Through STRONGROOM_EMAIL_HOST; without one into
+# files of STRONGROOM_EMAIL_FOLDER, as the development stack does, or else to standard error beside the log.
 
 EMAIL_HOST = os.environ.get("STRONGROOM_EMAIL_HOST", "")
 EMAIL_PORT = int(os.environ.get("STRONGROOM_EMAIL_PORT", "587"))

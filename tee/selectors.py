@@ -1,12 +1,14 @@
 """Reads of devices, published keys, imports and keys; and what is asked of the device without changing anything."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from strongroom.protocol import jws
 from strongroom.protocol.commands import (
@@ -37,6 +39,8 @@ from tee.models import (
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import defined_partition
+
+MOST_IMPORTS = 100
 
 
 def device_state() -> str:
@@ -125,11 +129,25 @@ def find_import(*, tenant: Tenant, import_id: str) -> Import:
     return row
 
 
+def imports_to_look_at(*, tenant: Tenant, since: datetime) -> list[Import]:
+    """Those that have waited for the device for a minute, and those that failed since then; the latest first."""
+    waiting = Q(status=Import.Status.RECEIVED, received__lt=timezone.now() - timedelta(minutes=1))
+    failed = Q(status=Import.Status.FAILED, received__gte=since)
+    with tenant_scope(tenant):
+        return list(Import.objects.filter(waiting | failed, tenant=tenant).order_by("-received")[:MOST_IMPORTS])
+
+
 def keys(*, tenant: Tenant) -> list[Key]:
     """The newest version of each of the tenant's keys in all its partitions, oldest first."""
     with tenant_scope(tenant):
         newest = list(_with_minimum(tenant).order_by("key_id", "-version").distinct("key_id"))
     return sorted(newest, key=lambda one: (one.created, one.pk))
+
+
+def key_names(*, tenant: Tenant) -> dict[str, str]:
+    """Name by id of all the tenant's keys."""
+    with tenant_scope(tenant):
+        return dict(Key.objects.filter(tenant=tenant).values_list("key_id", "name").distinct())
 
 
 def _with_minimum(tenant: Tenant) -> QuerySet[Key]:

@@ -85,6 +85,28 @@ class Membership(models.Model):
         return f"{self.user} as {self.role} of {self.tenant}"
 
 
+class Invitation(models.Model):
+    """That someone may become one of a tenant's people, by a link that is kept as a hash alone and serves once.
+
+    An identity table: whoever comes with a link is of no tenant yet.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=8, choices=Role.choices)
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.CharField(max_length=64)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    expires = models.DateTimeField()
+
+    class Meta:
+        ordering = ["created", "id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "email"], name="one_invitation_of_an_address")]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role} of {self.tenant}"
+
+
 class ApiClient(models.Model):
     """A program of the customer's. Its service user's name is the client id; its tokens are that user's."""
 

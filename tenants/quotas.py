@@ -9,12 +9,13 @@ went away may have up to twice the limit, and the following ones no more than th
 import time
 from functools import cache
 from threading import Lock
+from typing import NamedTuple
 
 import redis
 from django.conf import settings
 
 from strongroom.protocol.errors import Refused
-from tenants.models import Membership
+from tenants.models import Membership, Tenant
 
 WINDOW_SECONDS = 60
 BLOCKS = 100
@@ -46,6 +47,13 @@ class SharedCounts:
             url, socket_timeout=CACHE_SECONDS, socket_connect_timeout=CACHE_SECONDS, decode_responses=True
         )
         self._silent_until = float("-inf")
+
+    def read(self, name: str) -> int | None:
+        """A counter's value, or None where the cache is away."""
+        try:
+            return int(self._redis.get(name) or 0)
+        except redis.RedisError:
+            return None
 
     def add(self, name: str, count: int) -> int | None:
         """Add to a counter, which is forgotten after two windows. Its new value, or None where the cache is away."""
@@ -112,8 +120,7 @@ class Meter:
 
     def _lease(self, needed: int, count: int) -> None:
         wanted = max(needed, self.limit // BLOCKS)
-        # A limit that was changed is counted anew.
-        counter = f"quota:{self.name}:{self.limit}:{self._window}"
+        counter = _counter(self.name, self.limit, self._window)
         total = shared_counts().add(counter, wanted)
         if total is None:
             free = max(1, self.limit // settings.WEB_PROCESSES) - self._leased
@@ -222,3 +229,32 @@ def _meter(name: str, label: str, limit: int) -> Meter:
     if meter is None or meter.limit != limit:
         meter = _meters[name] = Meter(name, label, limit)
     return meter
+
+
+class Used(NamedTuple):
+    """What of a tenant's limit is used in the present window. None: the cache, which counts, does not answer.
+
+    Web processes take a hundredth of a limit at once, so that it may be a little less in truth.
+    """
+
+    label: str
+    limit: int
+    taken: int | None
+
+
+def used_of_tenant(tenant: Tenant) -> list[Used]:
+    """Of the tenant's requests and items; all web processes together."""
+    limits = (
+        ("requests", tenant.requests_a_minute or DEFAULT_REQUESTS),
+        ("items", tenant.items_a_minute or DEFAULT_ITEMS),
+    )
+    window = int(time.time()) // WINDOW_SECONDS
+    return [
+        Used(kind, limit, shared_counts().read(_counter(f"tenant:{tenant.pk}:{kind}", limit, window)))
+        for kind, limit in limits
+    ]
+
+
+def _counter(name: str, limit: int, window: int) -> str:
+    # A limit that was changed is counted anew.
+    return f"quota:{name}:{limit}:{window}"

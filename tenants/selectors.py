@@ -1,10 +1,13 @@
 """Reads of tenants and what is theirs. Functions named `find_…` need a `tenant_scope` around them; others open one."""
 
+from datetime import datetime
+
+from django.db.models import F, OuterRef, Q, Subquery
 from django.utils import timezone
 from knox.models import AuthToken
 
 from strongroom.protocol.errors import Refused
-from tenants.models import ApiClient, ClientDevice, Membership, Partition, Tenant, User
+from tenants.models import ApiClient, ClientDevice, Membership, Partition, Role, Tenant, User
 from tenants.scoping import tenant_scope
 
 
@@ -39,6 +42,39 @@ def client_names(*, tenant: Tenant) -> dict[str, str]:
     """Name by id of all API clients, of removed ones too: what they did stays on record."""
     with tenant_scope(tenant):
         return dict(ApiClient.objects.filter(tenant=tenant).values_list("client_id", "name"))
+
+
+def last_expiries(*, tenant: Tenant) -> dict[int, datetime]:
+    """By its service user when an API client's last token ends. One that never ends, or none at all, is left out."""
+    found = AuthToken.objects.filter(user__membership__tenant=tenant, user__kind=User.Kind.SERVICE)
+    ends: dict[int, datetime] = {}
+    for user, expiry in found.values_list("user", "expiry"):
+        if expiry is not None and (user not in ends or expiry > ends[user]):
+            ends[user] = expiry
+    return ends
+
+
+def limits_of(client: ApiClient) -> tuple[int | None, int | None]:
+    """An API client's own limits of requests and of items in a minute."""
+    own = Membership.objects.get(user_id=client.user_id)
+    return own.requests_a_minute, own.items_a_minute
+
+
+def limited_clients(*, tenant: Tenant) -> list[tuple[ApiClient, Membership]]:
+    """The active API clients that have limits of their own, with these."""
+    limits = Membership.objects.filter(tenant=tenant, role=Role.CLIENT)
+    own = limits.filter(Q(requests_a_minute__isnull=False) | Q(items_a_minute__isnull=False))
+    by_user = {one.user_id: one for one in own}
+    return [(one, by_user[one.user_id]) for one in clients(tenant=tenant) if one.user_id in by_user]
+
+
+def clients_running_out(*, tenant: Tenant, by: datetime) -> list[tuple[ApiClient, datetime]]:
+    """Active clients whose last token expires by then, or has; the first to expire first."""
+    with tenant_scope(tenant):
+        of_tenant = ApiClient.objects.filter(tenant=tenant, status=ApiClient.Status.ACTIVE)
+        newest = AuthToken.objects.filter(user=OuterRef("user")).order_by(F("expiry").desc(nulls_first=True))
+        found = of_tenant.annotate(last=Subquery(newest.values("expiry")[:1])).filter(last__lte=by)
+        return [(one, one.last) for one in found.order_by("last")]
 
 
 def devices(*, tenant: Tenant) -> list[ClientDevice]:

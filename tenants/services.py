@@ -6,6 +6,7 @@ import msgspec
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 from knox.models import AuthToken
 
 from strongroom.protocol.credentials import PublicCredential
@@ -16,6 +17,9 @@ from tenants.errors import conflict
 from tenants.models import ApiClient, ClientDevice, Membership, Partition, Role, Tenant, User
 from tenants.scoping import tenant_scope
 from tenants.signals import emit
+
+OVERLAP = timedelta(hours=24)
+"""So long a token serves beside the one that takes its place."""
 
 
 def create_tenant(*, slug: str, name: str) -> Tenant:
@@ -99,6 +103,28 @@ def create_token(*, tenant: Tenant, client_id: str, days: int, actor: str) -> tu
         client = selectors.find_client(tenant=tenant, client_id=client_id)
         token, plaintext = AuthToken.objects.create(user=client.user, expiry=timedelta(days=days))
         emit(tag="person:token:created", tenant=tenant, actor=actor, client=client_id, token_key=token.token_key)
+    return token, plaintext
+
+
+def rotate_token(*, tenant: Tenant, client_id: str, token_key: str, days: int, actor: str) -> tuple[AuthToken, str]:
+    """A new token as `create_token`, and a day until the one before ends, in which both serve.
+
+    Raises `Refused("not-found")`.
+    """
+    with tenant_scope(tenant):
+        client = selectors.find_client(tenant=tenant, client_id=client_id)
+        before = AuthToken.objects.filter(user=client.user, token_key=token_key).first()
+        if before is None:
+            raise Refused("not-found")
+        token, plaintext = AuthToken.objects.create(user=client.user, expiry=timedelta(days=days))
+        until = timezone.now() + OVERLAP
+        if before.expiry is None or before.expiry > until:
+            before.expiry = until
+            before.save(update_fields=["expiry"])
+        emit(
+            tag="person:token:rotated", tenant=tenant, actor=actor, client=client_id,
+            token_key=token.token_key, before=token_key,
+        )  # fmt: skip
     return token, plaintext
 
 

@@ -5,7 +5,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.audit import selectors
-from portal.audit.api import CheckpointIn, CheckpointOut, LogOut, LogQuery, entries_out, signed_checkpoint
+from portal.audit.api import CheckpointIn, CheckpointOut, LogOut, LogQuery, entries_out
+from portal.audit.services import signed_checkpoint
 from portal.quorum.api import OfficerView
 from strongroom.protocol.log import ADMIN_LANE, WORLD_LOG
 

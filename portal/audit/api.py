@@ -10,8 +10,6 @@ from rest_framework.response import Response
 
 from portal.audit import selectors, services
 from portal.audit.models import LogEntry
-from strongroom.protocol.commands import MakeCheckpoint, MakeCheckpointReply
-from tee.drivers import secure_module
 from tenants.api.base import PageView
 from tenants.permissions import READERS
 from tenants.selectors import defined_partition
@@ -46,14 +44,6 @@ def entries_out(entries: list[LogEntry]) -> list[dict[str, Any]]:
     return [{"lane": one.lane, "n": one.n, "entry": base64.b64encode(bytes(one.entry)).decode()} for one in entries]
 
 
-def signed_checkpoint(partition: str, nonce: str) -> str:
-    """The device's checkpoint of a partition's log. Afterwards the copy holds all that it counts."""
-    command = MakeCheckpoint(partition=partition, nonce=nonce)
-    checkpoint = secure_module().call(command, MakeCheckpointReply).checkpoint
-    services.copy_log(wait=True)
-    return checkpoint
-
-
 class Log(PageView):
     allowed = {"GET": READERS}
 
@@ -86,4 +76,4 @@ class Checkpoint(PageView):
         """
         nonce = self.read(CheckpointIn)["nonce"]
         partition = defined_partition(tenant=self.tenant, partition_id=partition_id)
-        return Response({"checkpoint": signed_checkpoint(str(partition.partition_id), nonce)})
+        return Response({"checkpoint": services.signed_checkpoint(str(partition.partition_id), nonce)})

@@ -12,7 +12,10 @@ from django.utils import timezone
 
 
 class LogEntry(models.Model):
-    """One entry exactly as the TEE wrote it. `tenant` is who may read it: nobody, where it belongs to the world."""
+    """One entry exactly as the TEE wrote it. `tenant` is who may read it: nobody, where it belongs to the world.
+
+    `at` to `principal` are read out of `entry`, so that people can look for it.
+    """
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     device = models.CharField(max_length=64)
@@ -20,6 +23,11 @@ class LogEntry(models.Model):
     lane = models.CharField(max_length=32)
     n = models.BigIntegerField()
     entry = models.BinaryField()
+    at = models.DateTimeField()
+    event = models.CharField(max_length=64)
+    result = models.CharField(max_length=64)
+    key = models.CharField(max_length=64, blank=True)
+    principal = models.CharField(max_length=128, blank=True)
 
     class Meta:
         constraints = [
@@ -27,6 +35,7 @@ class LogEntry(models.Model):
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="log_entry_of_tenant"),
+            models.Index(fields=["tenant", "key", "id"], name="log_entry_of_key", condition=~Q(key="")),
             # Entries that were copied before the portal knew whose partition it is: normally none (see `copy_log`).
             models.Index(
                 fields=["partition"], name="log_entry_without_tenant", condition=Q(tenant=None) & ~Q(partition="")
@@ -50,6 +59,42 @@ class LaneCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device} {self.lane}"
+
+
+class Activity(models.Model):
+    """How many entries of a kind the log has of a key in an hour, counted while it is copied.
+
+    `ok`: whether what they tell of was done, or refused.
+    """
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+", db_index=False)
+    hour = models.DateTimeField()
+    key = models.CharField(max_length=64, blank=True)
+    event = models.CharField(max_length=64)
+    ok = models.BooleanField()
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "hour", "key", "event", "ok"], name="one_count_of_an_hour")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.event} at {self.hour}"
+
+
+class LastUse(models.Model):
+    """When the log last had a principal of a tenant's, as it is copied."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+", db_index=False)
+    principal = models.CharField(max_length=128)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "principal"], name="one_last_use_of_a_principal")]
+
+    def __str__(self) -> str:
+        return f"{self.principal} at {self.at}"
 
 
 class PortalEvent(models.Model):

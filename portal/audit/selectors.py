@@ -1,19 +1,23 @@
 """Reads of the log's copy and of the portal's own events."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from portal.audit.models import LaneCursor, LogEntry, PortalEvent
+from portal.audit.models import Activity, LaneCursor, LastUse, LogEntry, PortalEvent
 from portal.audit.tags import EventTag
 from strongroom.protocol.log import WORLD_LOG, Entry
+from strongroom.protocol.mechanisms import Usage
 from tenants.models import Partition, Tenant
 from tenants.scoping import tenant_scope
 
 ALIAS = "provider"
+EXPORT_BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,34 @@ class Page:
 
     entries: list[Entry]
     older: int | None
+
+
+NOTHING = Page([], None)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which entries or events are looked for; what is empty does not matter. `event` is a word or how it begins."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    event: str = ""
+    principal: str = ""
+    keys: tuple[str, ...] = ()
+    ok: bool | None = None
+
+    def entries(self) -> Q:
+        found = Q(event__startswith=self.event) if self.event else Q()
+        found &= Q(at__gte=self.since) if self.since else Q()
+        found &= Q(at__lt=self.until) if self.until else Q()
+        found &= Q(principal=self.principal) if self.principal else Q()
+        found &= Q(key__in=self.keys) if self.keys else Q()
+        if self.ok is None:
+            return found
+        return found & (Q(result="ok") if self.ok else ~Q(result="ok"))
+
+
+EVERYTHING = Wanted()
 
 
 def lane_entries(*, tenant: Tenant, partition: Partition, lane: str, after: int, limit: int) -> list[LogEntry]:
@@ -48,10 +80,68 @@ def world_entries(*, lane: str, after: int, limit: int) -> list[LogEntry]:
     return list(entries.order_by("lane", "n")[:limit])
 
 
-def newest(*, tenant: Tenant, before: int | None = None, limit: int = 100) -> Page:
+def newest(*, tenant: Tenant, wanted: Wanted = EVERYTHING, before: int | None = None, limit: int = 100) -> Page:
     """A page of a tenant's log for people to read."""
     with tenant_scope(tenant):
-        return _page(LogEntry.objects.filter(tenant=tenant), before, limit)
+        return _page(LogEntry.objects.filter(wanted.entries(), tenant=tenant), before, limit)
+
+
+def exported(*, tenant: Tenant, wanted: Wanted) -> Iterator[LogEntry]:
+    """All entries of a tenant that are wanted, oldest first, a block at a time."""
+    last = 0
+    while True:
+        with tenant_scope(tenant):
+            entries = LogEntry.objects.filter(wanted.entries(), tenant=tenant, pk__gt=last)
+            block = list(entries.order_by("pk")[:EXPORT_BLOCK])
+        if not block:
+            return
+        yield from block
+        last = block[-1].pk
+
+
+def activity(*, tenant: Tenant, since: datetime, key: str = "") -> list[Activity]:
+    """What was counted of a tenant's operations from that hour on, of one key or of all; in order of time."""
+    operations = [f"key:{usage}" for usage in Usage]
+    with tenant_scope(tenant):
+        counted = Activity.objects.filter(tenant=tenant, hour__gte=since, event__in=operations)
+        return list((counted.filter(key=key) if key else counted).order_by("hour"))
+
+
+def last_used(*, tenant: Tenant) -> dict[str, datetime]:
+    """By key id the hour in which a tenant's keys were last used."""
+    operations = [f"key:{usage}" for usage in Usage]
+    with tenant_scope(tenant):
+        used = Activity.objects.filter(tenant=tenant, event__in=operations, ok=True)
+        return dict(used.values_list("key").annotate(last=Max("hour")).values_list("key", "last"))
+
+
+class Busy(NamedTuple):
+    """How often a key was used, and how often that was refused."""
+
+    key: str
+    uses: int
+    refused: int
+
+
+def busiest(*, tenant: Tenant, since: datetime, limit: int) -> list[Busy]:
+    """The keys that were used the most since then."""
+    operations = [f"key:{usage}" for usage in Usage]
+    with tenant_scope(tenant):
+        counted = Activity.objects.filter(tenant=tenant, hour__gte=since, event__in=operations).values("key")
+        sums = counted.annotate(uses=Sum("count"), refused=Sum("count", filter=Q(ok=False), default=0))
+        return [Busy(one["key"], one["uses"], one["refused"]) for one in sums.order_by("-uses", "key")[:limit]]
+
+
+def last_uses(*, tenant: Tenant) -> dict[str, datetime]:
+    """By principal when the device last did something, or refused it, for a tenant's devices and clients."""
+    with tenant_scope(tenant):
+        return dict(LastUse.objects.filter(tenant=tenant).values_list("principal", "at"))
+
+
+def seen_events(*, tenant: Tenant) -> list[str]:
+    """The kinds of events that a tenant's log has."""
+    with tenant_scope(tenant):
+        return list(Activity.objects.filter(tenant=tenant).order_by("event").values_list("event", flat=True).distinct())
 
 
 def newest_of_world(*, before: int | None = None, limit: int = 100) -> Page:
@@ -64,10 +154,12 @@ def count(*, tenant: Tenant) -> int:
         return LogEntry.objects.filter(tenant=tenant).count()
 
 
-def events(*, tenant: Tenant, limit: int = 50) -> list[PortalEvent]:
-    """The newest events of the portal that concern a tenant."""
+def events(*, tenant: Tenant, tag: str = "", actor: str = "", limit: int = 50) -> list[PortalEvent]:
+    """The newest events of the portal that concern a tenant; of one kind or actor where one is given."""
     with tenant_scope(tenant):
-        return list(PortalEvent.objects.filter(tenant=tenant)[:limit])
+        found = PortalEvent.objects.filter(tenant=tenant)
+        found = found.filter(tag=tag) if tag else found
+        return list((found.filter(actor=actor) if actor else found)[:limit])
 
 
 def revoked_of_late(*, tenant: Tenant, limit: int = 5) -> list[PortalEvent]:

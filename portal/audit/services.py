@@ -1,8 +1,11 @@
 """Copying the TEE's log into the database: in bulk, off the path of operations, each entry exactly once."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
+import msgspec
 from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
@@ -13,6 +16,8 @@ from strongroom.protocol.commands import (
     ListLanes,
     ListLanesReply,
     LoggedEntry,
+    MakeCheckpoint,
+    MakeCheckpointReply,
     ReadLane,
     ReadLaneReply,
     Status,
@@ -30,14 +35,47 @@ BATCH = 5000
 
 # One statement for a batch. COPY would be its own kind of fast, but PostgreSQL has none under row-level security.
 _INSERT = """
-    INSERT INTO audit_logentry (device, lane, tenant_id, partition, n, entry)
-    SELECT %s, %s, * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bytea[])
+    INSERT INTO audit_logentry (device, lane, tenant_id, partition, n, entry, at, event, result, key, principal)
+    SELECT %s, %s, tenant, partition, n, entry, to_timestamp(time), event, result, key, principal
+    FROM unnest(
+        %s::bigint[], %s::text[], %s::bigint[], %s::bytea[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+        %s::text[]
+    ) AS copied (tenant, partition, n, entry, time, event, result, key, principal)
+"""
+# In order, so that copiers of two lanes never wait for one another in a circle.
+_COUNT = """
+    INSERT INTO audit_activity (tenant_id, hour, key, event, ok, count)
+    SELECT tenant, to_timestamp(hour * 3600), key, event, ok, count
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::boolean[], %s::bigint[])
+        AS counted (tenant, hour, key, event, ok, count)
+    ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (tenant_id, hour, key, event, ok) DO UPDATE SET count = audit_activity.count + excluded.count
+"""
+_USED = """
+    INSERT INTO audit_lastuse (tenant_id, principal, at)
+    SELECT tenant, principal, to_timestamp(time)
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS used (tenant, principal, time)
+    ORDER BY 1, 2
+    ON CONFLICT (tenant_id, principal) DO UPDATE SET at = greatest(audit_lastuse.at, excluded.at)
 """
 _ADOPT = """
     UPDATE audit_logentry AS entry SET tenant_id = partition.tenant_id
     FROM tenants_partition AS partition
     WHERE entry.tenant_id IS NULL AND entry.partition <> '' AND partition.partition_id = entry.partition
 """
+
+
+class _Told(msgspec.Struct):
+    """What is read out of an entry to look for it."""
+
+    time: int
+    event: str
+    result: str = "ok"
+    key: str = ""
+    principal: str = ""
+
+
+_TOLD = msgspec.json.Decoder(_Told)
 
 
 def copy_log(*, wait: bool = False) -> int:
@@ -63,6 +101,14 @@ def copy_log(*, wait: bool = False) -> int:
     if inconsistent is not None:
         raise inconsistent
     return copied
+
+
+def signed_checkpoint(partition: str, nonce: str) -> str:
+    """The device's checkpoint of a partition's log. Afterwards the copy holds all that it counts."""
+    command = MakeCheckpoint(partition=partition, nonce=nonce)
+    checkpoint = secure_module().call(command, MakeCheckpointReply).checkpoint
+    copy_log(wait=True)
+    return checkpoint
 
 
 def _copy_lane(device: str, lane: str, *, wait: bool) -> int:
@@ -102,16 +148,42 @@ def _write(device: str, lane: str, entries: list[LoggedEntry]) -> None:
     if not entries:
         return
     tenants = _tenants_of(entry.partition for entry in entries)
+    owners = [tenants.get(entry.partition) for entry in entries]
+    told = [_TOLD.decode(entry.entry) for entry in entries]
     columns = (
-        [tenants.get(entry.partition) for entry in entries],
+        owners,
         [entry.partition for entry in entries],
         [entry.n for entry in entries],
         [entry.entry for entry in entries],
+        [one.time for one in told],
+        [one.event for one in told],
+        [one.result for one in told],
+        [one.key for one in told],
+        [one.principal for one in told],
     )
+    counts = Counter(
+        (tenant, one.time // 3600, one.key, one.event, one.result == "ok")
+        for tenant, one in zip(owners, told, strict=True)
+        if tenant is not None
+    )
+    # Within a lane time does not go back, so that the last is the latest.
+    uses = {
+        (tenant, one.principal): one.time
+        for tenant, one in zip(owners, told, strict=True)
+        if tenant is not None and one.principal
+    }
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(_INSERT, [device, lane, *columns])
+        if counts:
+            cursor.execute(_COUNT, _columns([(*kind, count) for kind, count in counts.items()]))
+        if uses:
+            cursor.execute(_USED, _columns([(*who, when) for who, when in uses.items()]))
     if lane == ADMIN_LANE:
         tell_tenants(entries, tenants)
+
+
+def _columns(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _tenants_of(partitions: Iterable[str]) -> dict[str | None, int]:

@@ -1,5 +1,7 @@
 """Reads of callbacks and their deliveries. Functions named `find_…` need a `tenant_scope` around them."""
 
+from datetime import datetime
+
 from portal.callbacks.models import Callback, Delivery
 from strongroom.protocol.errors import Refused
 from tenants.models import Tenant
@@ -38,3 +40,17 @@ def deliveries(*, tenant: Tenant, callback_id: str) -> list[Delivery]:
     with tenant_scope(tenant):
         row = find_callback(tenant=tenant, callback_id=callback_id)
         return list(Delivery.objects.filter(callback=row).defer("body")[:MOST_SHOWN])
+
+
+def failing(*, tenant: Tenant, since: datetime) -> list[tuple[Callback, int, str]]:
+    """Callbacks whose last message was not delivered at its last attempt: how many since then were not, and why."""
+    found = []
+    for callback in callbacks(tenant=tenant):
+        with tenant_scope(tenant):
+            tried = Delivery.objects.filter(callback=callback, attempts__gt=0, created__gte=since)
+            last = tried.defer("body").first()
+            if last is None or last.status == Delivery.Status.DELIVERED:
+                continue
+            count = tried.exclude(status=Delivery.Status.DELIVERED).count()
+        found.append((callback, count, last.error or f"the answer was {last.status_code}"))
+    return found

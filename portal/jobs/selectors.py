@@ -2,9 +2,10 @@
 
 import base64
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from portal.jobs.models import Chunk, Job, Operation
 from strongroom.protocol.errors import Refused
@@ -52,6 +53,13 @@ def jobs(*, tenant: Tenant) -> list[tuple[Job, Progress]]:
     with tenant_scope(tenant):
         found = list(Job.objects.filter(tenant=tenant).select_related("callback")[:MOST_SHOWN])
         return [(one, _progress(one)) for one in found]
+
+
+def jobs_to_look_at(*, tenant: Tenant, since: datetime) -> list[Job]:
+    """Those that are paused, and those that failed since then, newest first."""
+    failed = Q(status=Job.Status.FAILED, finished__gte=since)
+    with tenant_scope(tenant):
+        return list(Job.objects.filter(failed | Q(status=Job.Status.PAUSED), tenant=tenant)[:MOST_SHOWN])
 
 
 def job(*, tenant: Tenant, job_id: str) -> tuple[Job, Progress]:

@@ -7,7 +7,7 @@ from functools import wraps
 import django_otp
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 
@@ -43,13 +43,13 @@ class Reader:
         return self.role in ADMINS
 
 
-Page = Callable[..., HttpResponse]
+Page = Callable[..., HttpResponseBase]
 
 
 def customer_page(view: Page) -> Page:
     """For people of a tenant: the view gets `reader` and `tenant`. To everyone else the page does not exist."""
 
-    def for_customer(request: HttpRequest, reader: Reader, **parts: object) -> HttpResponse:
+    def for_customer(request: HttpRequest, reader: Reader, **parts: object) -> HttpResponseBase:
         if reader.tenant is None:
             raise Http404
         return view(request, reader=reader, tenant=reader.tenant, **parts)
@@ -60,7 +60,7 @@ def customer_page(view: Page) -> Page:
 def officer_page(view: Page) -> Page:
     """For people of the provider: the view gets `reader`. To everyone else the page does not exist."""
 
-    def for_provider(request: HttpRequest, reader: Reader, **parts: object) -> HttpResponse:
+    def for_provider(request: HttpRequest, reader: Reader, **parts: object) -> HttpResponseBase:
         if not reader.is_of_provider:
             raise Http404
         return view(request, reader=reader, **parts)
@@ -88,7 +88,7 @@ def reader_of(user: User) -> Reader | None:
 def _verified(view: Page) -> Page:
     @never_cache
     @wraps(view)
-    def verified(request: HttpRequest, **parts: object) -> HttpResponse:
+    def verified(request: HttpRequest, **parts: object) -> HttpResponseBase:
         # 1. Password, then one-time code: whoever has no authenticator sets one up first.
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())

@@ -72,3 +72,10 @@ class ClientForm(forms.Form):
 
 class TokenForm(forms.Form):
     days = forms.IntegerField(min_value=1, max_value=365, initial=90)
+
+
+class LimitsForm(forms.Form):
+    """An API client's own limits in a minute; empty: none but the tenant's."""
+
+    requests = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Requests a minute")
+    items = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Items a minute")

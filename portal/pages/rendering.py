@@ -23,7 +23,11 @@ CUSTOMER = [
     ("Partitions", "partitions"),
     ("API clients", "clients"),
     ("Devices", "devices"),
+    ("Members", "members"),
+    ("Jobs", "jobs"),
+    ("Callbacks", "callbacks"),
     ("Log", "log"),
+    ("Usage", "usage"),
 ]
 OFFICER = [
     ("Overview", "officer-overview"),

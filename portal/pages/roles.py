@@ -49,23 +49,45 @@ class Rule:
         return (CUSTOMER if known & CUSTOMER else _NOBODY) | (PROVIDER if known & PROVIDER else _NOBODY)
 
 
-BEFORE_A_ROLE = ("login", "logout", "enrol")
+BEFORE_A_ROLE = ("login", "logout", "enrol", "invitation")
 """Pages of people whose role is not known yet."""
 
 PAGES = {
     "overview": Rule(read=CUSTOMER | PROVIDER),
     "keys": Rule(read=CUSTOMER),
     "import": Rule(read=_ADMINS),
-    "key": Rule(read=CUSTOMER),
+    "key": Rule(read=CUSTOMER, change=_ADMINS),
+    "key-receipt": Rule(read=CUSTOMER),
+    "key-evidence": Rule(read=CUSTOMER),
+    "key-public": Rule(read=CUSTOMER),
+    "key-check": Rule(read=_NOBODY, change=_ADMINS),
     "partitions": Rule(read=CUSTOMER),
     "partition": Rule(read=CUSTOMER),
     "clients": Rule(read=CUSTOMER, change=_ADMINS),
     "client": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
     "client-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "client-limits": Rule(read=_NOBODY, change=_ADMINS),
+    "token-rotate": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
     "token-revoke": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
     "devices": Rule(read=CUSTOMER),
-    "device-remove": Rule(read=_NOBODY, change=_ADMINS),
+    "device-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "callbacks": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
+    "callback": Rule(read=CUSTOMER),
+    "callback-secret": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "callback-ping": Rule(read=_NOBODY, change=_ADMINS),
+    "callback-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "delivery-again": Rule(read=_NOBODY, change=_ADMINS),
+    "jobs": Rule(read=CUSTOMER),
+    "job-cancel": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "usage": Rule(read=CUSTOMER),
+    "members": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
+    "member": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
+    "member-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "invitation-withdraw": Rule(read=_NOBODY, change=_ADMINS),
     "log": Rule(read=CUSTOMER),
+    "log-portal": Rule(read=CUSTOMER),
+    "log-export": Rule(read=CUSTOMER),
+    "log-verify": Rule(read=_NOBODY, change=CUSTOMER),
     "officer-overview": Rule(read=PROVIDER),
     "officer-tenants": Rule(read=PROVIDER),
     "officer-devices": Rule(read=PROVIDER),

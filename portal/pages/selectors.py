@@ -1,37 +1,28 @@
 """What pages show beyond what the applications' own selectors give."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from knox.models import AuthToken
 
-from portal.audit import selectors as audit
 from portal.audit.models import PortalEvent
 from portal.quorum.selectors import ALIAS, world
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal, client_principal
-from strongroom.protocol.commands import ShowAccess, ShowAccessReply
+from strongroom.protocol.commands import (
+    RevocationStatus,
+    RevocationStatusReply,
+    ShowAccess,
+    ShowAccessReply,
+    VersionStatus,
+)
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import Entry
 from tee import selectors as tee
 from tee.drivers import secure_module
 from tee.models import Device, EngineKey, Key, ProviderKey, VendorKey
-from tenants.models import ApiClient, ClientDevice, Partition, Tenant
+from tenants.models import ApiClient, Partition, Tenant
 from tenants.scoping import tenant_scope
-from tenants.selectors import client_names, devices, find_client
-
-SHOWN = 5
-StepState = Literal["done", "now", "later"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step on the way to the first signature; only the first that is not done is `now`."""
-
-    title: str
-    why: str
-    command: str
-    state: StepState
+from tenants.selectors import client_names, clients, devices, find_client
 
 
 @dataclass(frozen=True)
@@ -41,6 +32,14 @@ class Access:
     version: int
     owners: list[str]
     principals: list[Principal]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What people call a principal (`device:…`, `client:…`) and a key's id."""
+
+    principals: dict[str, str]
+    keys: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,26 +59,38 @@ class Happening:
     who: str
 
 
-@dataclass(frozen=True)
-class Attention:
-    """What somebody should look at: the suspended keys (of `more` only the number), and what was revoked of late."""
+def standings_of(keys: list[Key]) -> tuple[dict[int, VersionStatus], Refused | None]:
+    """By row how those versions stand that somebody may revoke; and why the rest is not known, where it is not."""
+    standings: dict[int, VersionStatus] = {}
+    for key in keys:
+        command = RevocationStatus(partition=key.partition.partition_id or "", key=key.key_id)
+        try:
+            found = secure_module().call(command, RevocationStatusReply).versions
+        except Refused as error:
+            return standings, error
+        for one in found:
+            if one.version == key.version and one.state != "none":
+                standings[key.pk] = one
+    return standings, None
 
-    suspended: list[Key]
-    more: int
-    revoked: list[PortalEvent]
+
+def names_of(*, tenant: Tenant) -> Names:
+    """The tenant's own names for its devices, clients and keys."""
+    principals = {f"device:{one.fingerprint}": one.name for one in devices(tenant=tenant)}
+    principals |= {client_principal(client_id): name for client_id, name in client_names(tenant=tenant).items()}
+    return Names(principals, tee.key_names(tenant=tenant))
 
 
-def attention(*, tenant: Tenant) -> Attention:
-    suspended = tee.suspended_keys(tenant=tenant)
-    return Attention(suspended[:SHOWN], max(0, len(suspended) - SHOWN), audit.revoked_of_late(tenant=tenant))
+def principals_now(*, tenant: Tenant) -> list[tuple[str, str]]:
+    """The principals of the tenant's enrolled devices and active clients, each with its name."""
+    found = [(f"device:{one.fingerprint}", one.name) for one in devices(tenant=tenant)]
+    return found + [(client_principal(one.client_id), one.name) for one in clients(tenant=tenant)]
 
 
 def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:
     """Entries in the tenant's own names for its devices, clients and keys."""
-    names = {f"device:{one.fingerprint}": one.name for one in devices(tenant=tenant)}
-    names |= {client_principal(client_id): name for client_id, name in client_names(tenant=tenant).items()}
-    keys = {one.key_id: one.name for one in tee.keys(tenant=tenant)}
-    return [Line(entry, names.get(entry.principal, ""), keys.get(entry.key, "")) for entry in entries]
+    names = names_of(tenant=tenant)
+    return [Line(one, names.principals.get(one.principal, ""), names.keys.get(one.key, "")) for one in entries]
 
 
 def lines_of_world(entries: list[Entry]) -> list[Line]:
@@ -124,48 +135,6 @@ def client_and_tokens(*, tenant: Tenant, client_id: str) -> tuple[ApiClient, lis
     return client, list(AuthToken.objects.filter(user_id=client.user_id).order_by("-created"))
 
 
-def steps(*, username: str, partitions: list[Partition], devices: list[ClientDevice], keys: list[Key]) -> list[Step]:
-    """How far a customer has come on the way to the first signature."""
-    defined = [one for one in partitions if one.status == Partition.Status.DEFINED]
-    way = [
-        (
-            bool(devices),
-            "Enrol a client device",
-            "Its own key signs what it sends. Log the command in first.",
-            f"strongroom login {username}\nstrongroom device enrol --name laptop",
-        ),
-        (
-            bool(partitions),
-            "Ask for a partition",
-            "It will belong to your owner credential for ever: keep a copy of that safe.",
-            "strongroom owner init\nstrongroom partition request --label main",
-        ),
-        (
-            bool(defined),
-            "The provider's officers define it",
-            "At least two of them approve it with their cards. Look again later, and then take it into use:",
-            "strongroom partition list",
-        ),
-        (
-            any(_is_listed(one) for one in defined),
-            "Give the device its rights",
-            "Only your owner credential can. Nobody may do anything until it has.",
-            f"strongroom access allow {_principal(devices)} --rights import,sign,verify",
-        ),
-        (
-            bool(keys),
-            "Import a key",
-            "It is encrypted to the device on your own machine, with your terms beside it.",
-            "strongroom import signing-key.pem --name release-signing --usage sign --usage verify",
-        ),
-    ]
-    current = next((number for number, (done, *_) in enumerate(way) if not done), len(way))
-    return [
-        Step(title, why, command, "done" if done else "now" if number == current else "later")
-        for number, (done, title, why, command) in enumerate(way)
-    ]
-
-
 def published() -> list[tuple[Device, list[VendorKey], list[ProviderKey]]]:
     """Each device with all the keys that it has published, retired ones too."""
     return [
@@ -189,14 +158,3 @@ def tenants_with_partitions() -> list[tuple[Tenant, list[Partition]]]:
 
 def _happenings(events: list[PortalEvent], names: dict[str, str]) -> list[Happening]:
     return [Happening(one, names.get(one.actor, "")) for one in events]
-
-
-def _is_listed(partition: Partition) -> bool:
-    try:
-        return bool(access_of(partition).principals)
-    except Refused:
-        return False
-
-
-def _principal(devices: list[ClientDevice]) -> str:
-    return f"device:{devices[0].fingerprint}" if devices else "device:FINGERPRINT"

@@ -11,7 +11,8 @@ from tests.support.reader import Reader
 
 pytestmark = pytest.mark.browser
 
-CUSTOMER = ["/", "/keys/", "/partitions/", "/clients/", "/devices/", "/log/"]
+NAMES = ("", "keys", "partitions", "clients", "devices", "members", "jobs", "callbacks", "log", "log/portal", "usage")
+CUSTOMER = [f"/{name}/".replace("//", "/") for name in NAMES]
 OFFICER = [
     f"/officer/{name}" for name in ("", "tenants/", "devices/", "requests/", "actions/", "security-keys/", "log/")
 ]
@@ -55,7 +56,7 @@ def test_what_an_api_client_did_stands_in_both_logs_by_its_name(alice: Reader, o
     acme.import_key("seen-in-a-browser", os.urandom(32), usages=["encrypt"])
     with acme.connect() as connection:
         name = connection.portal.get("whoami", dict[str, Any])["name"]
-    for reader, path in ((alice, "/log/"), (officer, "/officer/log/")):
+    for reader, path in ((alice, "/log/portal/"), (officer, "/officer/log/")):
         look_at(reader, [path])
         row = reader.page.locator("tr", has_text="customer:import:completed").first
         expect(row.get_by_text(name, exact=True)).to_have_attribute("title", re.compile("^cl_"))

@@ -1,5 +1,6 @@
 """The portal's pages without a browser: Django's own client on the WSGI stack, with sessions and CSRF checks."""
 
+import html
 import re
 import secrets
 from typing import Any
@@ -71,3 +72,9 @@ def visitor(user: Any) -> Visitor:
     response = who.log_in(user.username, fresh_code(who.authenticator))
     assert response.status_code == 302, response.content.decode()
     return who
+
+
+def text(response: Any) -> str:
+    """The page that is shown, which it must be, with its characters as people read them."""
+    assert response.status_code == 200, response.status_code
+    return html.unescape(response.content.decode())

@@ -1,8 +1,11 @@
 """How the pages write times and states, in one place."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django import template
+from django.http import QueryDict
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -11,7 +14,7 @@ from strongroom.protocol.revocation import SAID_BY
 register = template.Library()
 
 _TONES = {
-    "good": {"active", "defined", "executed", "operational", "in-force", "ok", "complete"},
+    "good": {"active", "defined", "executed", "operational", "in-force", "ok", "complete", "good", "done", "delivered"},
     "wait": {
         "requested",
         "open",
@@ -22,8 +25,25 @@ _TONES = {
         "deactivated",
         "retired",
         "to be destroyed",
+        "unchecked",
+        "below-minimum",
+        "pending",
+        "queued",
+        "running",
+        "paused",
+        "expires soon",
     },
-    "bad": {"compromised", "destroyed", "refused", "revoked", "failed", "unreachable"},
+    "bad": {
+        "compromised",
+        "destroyed",
+        "refused",
+        "revoked",
+        "failed",
+        "unreachable",
+        "given-up",
+        "failing",
+        "expired",
+    },
 }
 
 
@@ -56,3 +76,48 @@ def state(word: str) -> SafeString:
     """A state as a coloured word: the word itself always stands there, the colour only helps."""
     tone = next((tone for tone, words in _TONES.items() if word in words), "")
     return format_html('<span class="state {}">{}</span>', tone, word)
+
+
+@register.filter
+def hour(moment: datetime) -> SafeString:
+    """An hour in which something happened, in UTC; portal.js has it in the reader's zone."""
+    moment = moment.astimezone(UTC)
+    return format_html(
+        '<time class="when" data-precision="hour" datetime="{}">{} UTC</time>',
+        moment.isoformat(timespec="seconds"),
+        moment.strftime("%Y-%m-%d %H:00"),
+    )
+
+
+@register.filter
+def thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+@register.filter
+def pairs(details: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a template's `.items` is not, where one of the names is `items`."""
+    return list(details.items())
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.simple_tag
+def sort_heading(label: str, field: str, current: str, query: str) -> SafeString:
+    """The heading of a column by which a list can be sorted, the other way round where it already is."""
+    state = {field: "ascending", f"-{field}": "descending"}.get(current, "none")
+    wanted = QueryDict(query, mutable=True)
+    wanted["sort"] = f"-{field}" if state == "ascending" else field
+    mark = {"ascending": " ↑", "descending": " ↓", "none": ""}[state]
+    return format_html(
+        '<th scope="col" aria-sort="{}"><a href="?{}">{}{}</a></th>', state, wanted.urlencode(), label, mark
+    )
+
+
+@register.simple_tag
+def page_url(name: str, *parts: str) -> str:
+    """The address of a page by its name."""
+    return reverse(f"pages:{name}", args=parts)

@@ -4,8 +4,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from portal.audit import selectors as audit
 from portal.pages.access import Reader, customer_page
 from portal.pages.rendering import page
+from portal.pages.step_up import confirm
+from strongroom.protocol.errors import Refused
 from tenants import selectors as tenants
 from tenants import services
 from tenants.models import Tenant
@@ -13,11 +16,19 @@ from tenants.models import Tenant
 
 @customer_page
 def devices(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
-    return page(request, "customer/devices.html", reader=reader, devices=tenants.devices(tenant=tenant))
+    used = audit.last_uses(tenant=tenant)
+    rows = [(one, used.get(f"device:{one.fingerprint}")) for one in tenants.devices(tenant=tenant)]
+    return page(request, "customer/devices.html", reader=reader, devices=rows)
 
 
 @customer_page
 def device_remove(request: HttpRequest, reader: Reader, tenant: Tenant, fingerprint: str) -> HttpResponse:
+    found = next((one for one in tenants.devices(tenant=tenant) if one.fingerprint == fingerprint), None)
+    if found is None:
+        raise Refused("not-found")
+    confirm(request, f"Take the client device {found.name} off the list")
     services.remove_device(tenant=tenant, fingerprint=fingerprint, actor=reader.user.username)
-    messages.success(request, "The device is off this list. The access list is the owner's to change.")
+    # What stops it is the owner's word.
+    said = f"{found.name} is off this list. Now have the owner run: strongroom access remove device:{fingerprint}"
+    messages.success(request, said)
     return redirect("pages:devices")

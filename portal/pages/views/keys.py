@@ -1,44 +1,66 @@
-"""Keys: all of them, and one."""
+"""The keys as a list."""
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 
+from portal.audit import selectors as audit
 from portal.pages.access import Reader, customer_page
-from portal.pages.commands import commands_for
+from portal.pages.paging import pages_of
 from portal.pages.rendering import page
-from strongroom.protocol import jws
-from strongroom.protocol.errors import Refused
-from strongroom.protocol.statements import Receipt
-from tee import revocation as tee_revocation
-from tee import selectors as tee
+from portal.pages.selectors import standings_of
+from strongroom.protocol.mechanisms import Usage
+from tee.key_list import PAGE, SORTINGS, KeysWanted, capable, found_keys, standings, types_there
 from tenants import selectors as tenants
-from tenants.models import Tenant
+from tenants.models import Partition, Tenant
+
+ANY = [("", "any")]
+
+
+class KeysForm(forms.Form):
+    """What is looked for. A value that no list has is left alone, as if it were not there."""
+
+    text = forms.CharField(
+        required=False, max_length=200, label="Name or id", widget=forms.TextInput({"type": "search"})
+    )
+    state = forms.ChoiceField(required=False)
+    key_type = forms.ChoiceField(required=False, label="Type")
+    usage = forms.ChoiceField(required=False, label="Can", choices=[*ANY, *((one, one) for one in Usage)])
+    partition = forms.ChoiceField(required=False)
+    sort = forms.ChoiceField(required=False, choices=[(one, one) for one in SORTINGS], widget=forms.HiddenInput)
 
 
 @customer_page
 def keys(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
-    partitions = tenants.partitions(tenant=tenant)
-    return page(request, "customer/keys.html", reader=reader, keys=tee.keys(tenant=tenant), partitions=partitions)
-
-
-@customer_page
-def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) -> HttpResponse:
-    versions = tee.versions(tenant=tenant, reference=reference)
-    newest, revocation, refused = versions[-1], [], None
-    try:
-        found = tee_revocation.status(tenant=tenant, reference=newest.key_id)
-        tee_revocation.stand(versions, found)
-        revocation = [one for one in found if one.state not in ("none", "destroyed")]
-    except Refused as error:
-        refused = error
+    """Answers htmx with the list alone."""
+    partitions, states = tenants.partitions(tenant=tenant), standings(tenant=tenant)
+    form = _form(request, partitions, states, types_there(tenant=tenant))
+    wanted = KeysWanted(**{name: value for name, value in form.cleaned_data.items() if value})
+    shown, rows, total = pages_of(request, PAGE, lambda number: found_keys(tenant=tenant, wanted=wanted, number=number))
+    used = audit.last_used(tenant=tenant)
+    standing, not_known = standings_of(rows)
     return page(
         request,
-        "customer/key.html",
+        "customer/key_list.html" if request.headers.get("HX-Request") else "customer/keys.html",
         reader=reader,
-        key=newest,
-        versions=versions,
-        receipt=jws.read_unverified(newest.receipt, Receipt),
-        revocation=revocation,
-        drilled=any(one.state in ("unchecked", "good", "suspended") for one in revocation),
-        refused=refused,
-        commands=commands_for(newest),
+        form=form,
+        rows=[(one, capable(one.key_type), standing.get(one.pk), used.get(one.key_id)) for one in rows],
+        not_known=not_known,
+        shown=shown,
+        total=total,
+        any=sum(states.values()),
+        wanted=wanted,
+        partitions=partitions,
     )
+
+
+def _form(request: HttpRequest, partitions: list[Partition], states: dict[str, int], types: list[str]) -> KeysForm:
+    form = KeysForm(request.GET)
+    choices = {
+        "state": [(one, f"{one} ({count})") for one, count in sorted(states.items())],
+        "key_type": [(one, one) for one in types],
+        "partition": [(one.partition_id, one.label) for one in partitions if one.partition_id],
+    }
+    for name, found in choices.items():
+        form.fields[name].choices = [*ANY, *found]  # type: ignore[attr-defined]  # a ChoiceField
+    form.is_valid()
+    return form

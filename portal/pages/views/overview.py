@@ -2,15 +2,24 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from portal.audit import selectors as audit
 from portal.pages import selectors
 from portal.pages.access import Reader, any_page
-from portal.pages.commands import commands_for
+from portal.pages.attention import notices
+from portal.pages.chart import SPANS, chart
+from portal.pages.onboarding import steps
 from portal.pages.rendering import page
+from portal.pages.samples import commands_for
 from strongroom.protocol.errors import Refused
 from tee import selectors as tee
+from tee.key_list import standings
 from tenants import selectors as tenants
+
+CHECKED = 100
+"""Keys whose last check is asked of the device for the page."""
+SHOWN = 8
 
 
 @any_page
@@ -23,25 +32,39 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         raise Refused("not-found")
     keys, partitions = tee.keys(tenant=tenant), tenants.partitions(tenant=tenant)
     devices, clients = tenants.devices(tenant=tenant), tenants.clients(tenant=tenant)
-    steps = selectors.steps(username=reader.user.username, partitions=partitions, devices=devices, keys=keys)
+    way = steps(
+        tenant=tenant,
+        username=reader.user.username,
+        url=request.build_absolute_uri("/"),
+        partitions=partitions,
+        devices=devices,
+        clients=clients,
+        keys=keys,
+    )
+    device_state, now = selectors.device_state(), timezone.now()
+    span = SPANS.get(request.GET.get("span", ""), SPANS["day"])
+    standing, _ = selectors.standings_of(keys[-CHECKED:])
+    checked = [(one, standing[one.pk]) for one in keys if one.pk in standing]
     return page(
         request,
         "customer/overview.html",
         reader=reader,
         tenant=tenant,
         role=reader.role,
-        device_state=selectors.device_state(),
+        device_state=device_state,
+        standings=sorted(standings(tenant=tenant).items()),
         counts={
             "keys": len(keys),
             "partitions": len(partitions),
             "devices": len(devices),
             "clients": len(clients),
-            "entries": audit.count(tenant=tenant),
         },
-        attention=selectors.attention(tenant=tenant),
-        steps=steps,
-        finished=all(step.state == "done" for step in steps),
+        notices=notices(tenant=tenant, device_state=device_state, partitions=partitions),
+        chart=chart(audit.activity(tenant=tenant, since=span.since(now)), span, now),
+        checked=sorted(checked, key=lambda one: one[1].last_check or 0, reverse=True)[:SHOWN],
+        steps=way,
+        finished=all(step.state == "done" for step in way),
         example=keys[0] if keys else None,
         example_commands=commands_for(keys[0]) if keys else "",
-        lines=selectors.lines_of_tenant(audit.newest(tenant=tenant, limit=8).entries, tenant=tenant),
+        lines=selectors.lines_of_tenant(audit.newest(tenant=tenant, limit=SHOWN).entries, tenant=tenant),
     )

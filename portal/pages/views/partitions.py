@@ -24,7 +24,8 @@ def partition(request: HttpRequest, reader: Reader, tenant: Tenant, reference: s
             access = selectors.access_of(found)
         except Refused as error:
             refused = error
-    devices = tenants.devices(tenant=tenant)
+    names = selectors.names_of(tenant=tenant)
+    listed = {one.principal for one in access.principals} if access else set()
     return page(
         request,
         "customer/partition.html",
@@ -32,5 +33,6 @@ def partition(request: HttpRequest, reader: Reader, tenant: Tenant, reference: s
         partition=found,
         access=access,
         refused=refused,
-        devices=devices,
+        listed=[(one, names.principals.get(one.principal, one.label)) for one in access.principals] if access else [],
+        unlisted=[one for one in selectors.principals_now(tenant=tenant) if one[0] not in listed],
     )

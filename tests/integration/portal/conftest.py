@@ -14,6 +14,7 @@ from stack.layout import State
 from strongroom.protocol.credentials import public_credential
 from tests.support import portal
 from tests.support.officers import Officer, make_officers
+from tests.support.pages import Visitor, visitor
 from tests.support.portal import Browser, Organisation
 from tests.support.sealed import Customer, SealedDevice
 
@@ -110,3 +111,18 @@ def action(officers: dict[str, Officer], device: SealedDevice, asked: dict[str, 
     response = officers["partition1"].open(device.world, asked)
     assert response.status_code == 201, response.text
     return response.json()
+
+
+@pytest.fixture(scope="module")
+def alice(acme: Organisation) -> Visitor:
+    return visitor(acme.owner)
+
+
+@pytest.fixture(scope="module")
+def bob(acme: Organisation) -> Visitor:
+    return visitor(acme.operator)
+
+
+@pytest.fixture(scope="module")
+def charlie(globex: Organisation) -> Visitor:
+    return visitor(globex.owner)

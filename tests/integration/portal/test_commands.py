@@ -45,6 +45,22 @@ def test_a_new_tenants_owner_gets_a_first_password_but_no_token_without_a_code(f
         run("create_tenant", "No Slug", "Initech", "--admin", "someone-else")
 
 
+def test_a_tenants_owner_is_invited_by_a_link(fresh_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.conf import settings
+    from django.core import mail
+
+    from tests.support.pages import Visitor, text
+
+    monkeypatch.setattr(settings, "EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
+    mail.outbox = []
+    address = f"peter@{fresh_name}.example"
+    printed = run("create_tenant", fresh_name, "Initech", "--invite", address, "--url", "https://portal.example/")
+    link = printed.split("https://portal.example")[1].strip()
+    assert f"https://portal.example{link}" in mail.outbox[0].body
+    assert mail.outbox[0].to == [address]
+    assert "Initech invites you" in text(Visitor().get(link))
+
+
 def test_seeding_makes_people_who_can_log_in_and_is_idempotent(
     fresh_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

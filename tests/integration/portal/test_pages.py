@@ -1,6 +1,5 @@
 """The pages: who sees which, what they do, and that what they tell people to type exists."""
 
-import html
 import re
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,13 @@ from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import make_id
 from tests.support.keys import import_p256
 from tests.support.officers import Officer
-from tests.support.pages import Visitor, visitor
+from tests.support.pages import Visitor, text, visitor
 from tests.support.portal import Browser, Organisation, code_of
 from tests.support.sealed import Customer, SealedDevice
 
 ROOT = Path(__file__).resolve().parents[3]
 CUSTOMER = ["/", "/keys/", "/partitions/", "/clients/", "/devices/", "/log/"]
 OFFICER = ["tenants/", "devices/", "requests/", "actions/", "log/", ""]
-
-
-@pytest.fixture(scope="module")
-def alice(acme: Organisation) -> Visitor:
-    return visitor(acme.owner)
-
-
-@pytest.fixture(scope="module")
-def bob(acme: Organisation) -> Visitor:
-    return visitor(acme.operator)
-
-
-@pytest.fixture(scope="module")
-def charlie(globex: Organisation) -> Visitor:
-    return visitor(globex.owner)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +27,6 @@ def officer(officers: dict[str, Officer]) -> Visitor:
 @pytest.fixture(scope="module")
 def key(acme: Organisation, acme_customer: Customer) -> dict[str, Any]:
     return import_p256(acme, acme_customer, "on-a-page")
-
-
-def text(response: Any) -> str:
-    assert response.status_code == 200, response.status_code
-    return html.unescape(response.content.decode())
 
 
 def test_pages_beyond_login_are_never_cached(alice: Visitor) -> None:
@@ -126,7 +105,7 @@ def test_what_a_client_did_stands_in_the_logs_by_its_name_when_it_is_removed(
     body = {"import_id": make_id("imp_"), "owner": public_credential(acme_customer.owner).fingerprint}
     assert browser.post(f"partitions/{acme_customer.partition}/single-use-keys", json=body).status_code == 201
     owner.delete(f"clients/{client}")
-    for reader, path in ((alice, "/log/"), (officer, "/officer/log/")):
+    for reader, path in ((alice, "/log/portal/"), (officer, "/officer/log/")):
         assert f'<span title="{client}">{fresh_name}</span>' in reader.get(path).content.decode()
 
 

@@ -33,18 +33,37 @@ def parts(
     acme: Organisation, acme_customer: Customer, officers: dict[str, Officer], asked: dict[str, Any], action: Any
 ) -> Callable[[str], dict[str, Any]]:
     """What stands in the address of a page: something of Acme's that there is, and that nothing else needs."""
-    from tenants import services
+    from portal.callbacks import services as callbacks
+    from tenants import members, services
+    from tenants.models import Membership, User
 
     key = import_p256(acme, acme_customer, f"role-{asked['label']}")["key_id"]
     client = services.create_client(tenant=acme.tenant, name=f"role-{asked['label']}", actor="test").client_id
     token, _ = services.create_token(tenant=acme.tenant, client_id=client, days=1, actor="test")
-    known = {
-        "key": {"reference": key},
+    invited, _ = members.invite(
+        tenant=acme.tenant, email=f"{asked['label']}@acme.example", role="auditor", actor="test", by=None
+    )
+    callback, _ = callbacks.create_callback(
+        tenant=acme.tenant, url=f"http://127.0.0.1:9/{asked['label']}", every=False, actor="test"
+    )
+    delivery = callbacks.ping(tenant=acme.tenant, callback_id=callback.callback_id)
+    of_callback = {"callback_id": callback.callback_id}
+    leaving = User.objects.create_user(f"leaving-{asked['label']}")
+    Membership.objects.create(user=leaving, tenant=acme.tenant, role="auditor")
+    known: dict[str, dict[str, Any]] = {
+        **{one: {"reference": key} for one in ("key", "key-receipt", "key-evidence", "key-public", "key-check")},
         "partition": {"reference": acme_customer.partition},
         "client": {"client_id": client},
         "client-remove": {"client_id": client},
+        "client-limits": {"client_id": client},
+        "token-rotate": {"client_id": client, "token_key": token.token_key},
         "token-revoke": {"client_id": client, "token_key": token.token_key},
         "device-remove": {"fingerprint": public_credential(acme_customer.owner).fingerprint},
+        "member": {"username": leaving.username},
+        "member-remove": {"username": leaving.username},
+        "invitation-withdraw": {"invitation": invited.pk},
+        **dict.fromkeys(("callback", "callback-secret", "callback-ping", "callback-remove"), of_callback),
+        "delivery-again": {**of_callback, "delivery_id": delivery.delivery_id},
         "officer-action": {"action_id": action["id"]},
         "officer-approve": {"action_id": action["id"]},
     }

@@ -36,7 +36,7 @@ def tenant_tables() -> list[str]:
     """Every table that has a tenant, but the identity tables (`tenants.models`)."""
     from django.apps import apps
 
-    identity = {"tenants_membership"}
+    identity = {"tenants_membership", "tenants_invitation"}
     tables = []
     for model in apps.get_models():
         if any(field.column == "tenant_id" for field in model._meta.fields) and model._meta.db_table not in identity:

@@ -12,7 +12,8 @@ function localTime(moment) {
 function showLocalTimes(root) {
   for (const time of root.querySelectorAll("time.when:not([title])")) {
     time.title = time.textContent;
-    time.textContent = localTime(new Date(time.dateTime));
+    const text = localTime(new Date(time.dateTime));
+    time.textContent = time.dataset.precision === "hour" ? text.slice(0, 16) : text;
   }
 }
 

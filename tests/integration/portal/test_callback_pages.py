@@ -1,0 +1,117 @@
+"""Pages of callbacks and jobs: registered, tried, repeated, cancelled; secrets shown once."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.support.keys import import_p256
+from tests.support.pages import Visitor, text
+from tests.support.portal import Organisation
+from tests.support.sealed import Customer
+
+URL = "http://127.0.0.1:9/hook"
+
+
+def secret_in(page: str) -> str:
+    found = re.search(r'id="secret" readonly value="(whsec_[^"]+)"', page)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.fixture
+def callback(acme: Organisation) -> str:
+    """The path of its page."""
+    from portal.callbacks import services
+
+    made, _ = services.create_callback(tenant=acme.tenant, url=URL, every=True, actor="alice")
+    return f"/callbacks/{made.callback_id}/"
+
+
+def test_a_callback_is_registered_and_its_secret_shown_once(alice: Visitor) -> None:
+    page = text(alice.confirm("/callbacks/", url=URL, every="on"))
+    first = secret_in(page)
+    path = re.search(r'action="(/callbacks/cb_\w+/)ping"', page)
+    assert path is not None
+    assert first not in text(alice.get(path.group(1)))
+    second = secret_in(text(alice.confirm(f"{path.group(1)}secret", page="/callbacks/")))
+    assert second != first
+    assert "are signed by the secret before as well" in text(alice.get(path.group(1)))
+    assert alice.confirm(f"{path.group(1)}remove", page="/callbacks/").status_code == 302
+    assert alice.get(path.group(1)).status_code == 404
+
+
+def test_an_address_that_may_not_be_called_is_refused_in_the_form(alice: Visitor) -> None:
+    page = text(alice.confirm("/callbacks/", url="ftp://example.com/"))
+    assert 'role="alert"' in page
+    assert 'value="ftp://example.com/"' in page
+
+
+def test_a_test_message_is_followed_and_sent_again(alice: Visitor, acme: Organisation, callback: str) -> None:
+    from portal.callbacks.models import Callback
+    from portal.callbacks.services import deliver
+    from tenants.scoping import tenant_scope
+
+    assert "No message yet" in text(alice.get(callback))
+    assert alice.post(f"{callback}ping", page=callback).status_code == 302
+    # While it is under way, htmx looks again; and gets the list alone.
+    part = alice.client.get(callback, headers={"HX-Request": "true"}).content.decode()
+    assert "pending" in part
+    assert 'hx-trigger="every 3s"' in part
+    assert "<html" not in part
+    with tenant_scope(acme.tenant):
+        row = Callback.objects.get(callback_id=callback.split("/")[2])
+    deliver(tenant=acme.tenant, callback=row.pk)
+    page = text(alice.get(callback))
+    assert '<td data-label="Attempts">1</td>' in page
+    again = re.search(r'action="(/callbacks/\w+/deliveries/\w+)"', page)
+    assert again is not None
+    assert alice.post(again.group(1), page=callback).status_code == 302
+    assert '<td data-label="Attempts">0</td>' in text(alice.get(callback))
+
+
+def test_jobs_show_how_far_they_are_and_an_admin_cancels_one(
+    alice: Visitor, bob: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    from portal.jobs.services import create_job
+    from tee.selectors import key
+    from tenants.models import User
+
+    import_p256(acme, acme_customer, fresh_name)
+    job = create_job(
+        tenant=acme.tenant,
+        user=User.objects.get(username=acme.client_id),
+        chunks=4,
+        items=100,
+        callback="",
+        key=key(tenant=acme.tenant, reference=fresh_name),
+        operation="sign",
+        mechanism="ECDSA-SHA256",
+        operations_key="ok_none",
+        version=1,
+    )
+    page = text(bob.get("/jobs/"))
+    assert job.job_id in page
+    assert "0 of 4 chunks have come" in page
+    assert f"/jobs/{job.job_id}/cancel" not in page
+    path = f"/jobs/{job.job_id}/cancel"
+    assert bob.post(path, page="/jobs/").status_code == 403
+    assert f"Cancel the job {job.job_id} and delete all that it had?" in text(alice.post(path, page="/jobs/"))
+    assert alice.confirm(path, page="/jobs/").status_code == 302
+    assert "cancelled" in text(alice.get("/jobs/"))
+    # It is over.
+    assert alice.confirm(path, page="/jobs/").status_code == 409
+
+
+def test_what_is_acmes_does_not_exist_for_charlie(charlie: Visitor, callback: str, acme: Organisation) -> None:
+    assert charlie.get(callback).status_code == 404
+    for act in ("ping", "secret", "remove", "deliveries/msg_none"):
+        assert charlie.post(f"{callback}{act}", page="/callbacks/").status_code == 404
+    assert URL not in text(charlie.get("/callbacks/"))
+
+
+def test_bob_sees_and_changes_nothing(bob: Visitor, callback: str) -> None:
+    assert "Send a test message" not in text(bob.get(callback)).split("<h2>Messages")[0]
+    assert bob.post(f"{callback}ping", page=callback).status_code == 403
+    body: dict[str, Any] = {"url": URL}
+    assert bob.post("/callbacks/", page="/callbacks/", **body).status_code == 403
