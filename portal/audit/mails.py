@@ -27,6 +27,8 @@ _WORDS = {
     EventTag.DEVICE_KEY_SUSPENDED: "suspended: it is refused until a valid answer says that it may be used",
     EventTag.DEVICE_KEY_EXPIRED: "expired: its validity has ended",
 }
+GRACE = timedelta(seconds=10)
+"""For a suspension that is over at once, as while a key that was just imported is put on its endpoint's list."""
 _OWN_WORD = "suspended"
 """How the device begins when it was the customer's own endpoint that said so (docs/spec/revocation.md)."""
 
@@ -40,7 +42,7 @@ def tell_people() -> int:
             with transaction.atomic(using=ALIAS):
                 # Whoever notes an event first tells it; told again only if it dies between sending and saying so.
                 EventMail.objects.using(ALIAS).bulk_create([EventMail(event=one) for one in events])
-                _send(recipients(tenant), [one for one in events if not _is_own_word(one)])
+                _send(recipients(tenant), [one for one in events if not _is_own_word(one) and not _is_over(one)])
         except IntegrityError:
             continue
         except (OSError, SMTPException) as error:
@@ -59,12 +61,22 @@ def recipients(tenant: int) -> list[str]:
 
 def _due() -> QuerySet[PortalEvent]:
     events = PortalEvent.objects.using(ALIAS).filter(tag__in=list(_WORDS), mail=None, tenant__isnull=False)
-    return events.filter(time__gt=timezone.now() - OLD_NEWS)
+    now = timezone.now()
+    return events.filter(time__gt=now - OLD_NEWS).exclude(tag=EventTag.DEVICE_KEY_SUSPENDED, time__gt=now - GRACE)
 
 
 def _is_own_word(event: PortalEvent) -> bool:
     """What the customer's own endpoint said to suspend is no news to whoever said so."""
     return event.tag == EventTag.DEVICE_KEY_SUSPENDED and event.details.get("why", "").startswith(_OWN_WORD)
+
+
+def _is_over(event: PortalEvent) -> bool:
+    """Whether the same keys were resumed meanwhile."""
+    resumed = PortalEvent.objects.using(ALIAS).filter(tenant=event.tenant_id, tag=EventTag.DEVICE_KEY_RESUMED)
+    return (
+        event.tag == EventTag.DEVICE_KEY_SUSPENDED
+        and resumed.filter(time__gte=event.time, details__keys=event.details["keys"]).exists()
+    )
 
 
 def _send(to: list[str], events: list[PortalEvent]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import prompts
-from strongroom.cli.output import Json, moment, pairs, records, show
+from strongroom.cli.output import Json, moment, next_step, pairs, records, show
 from strongroom.cli.prompts import connected
 from strongroom.cli.receipts import receipt_rows
 from strongroom.client import orders, receipts
@@ -105,8 +105,9 @@ def keys_revoke(
         as_json,
         {"states": states},
         records(rows, ["version", "state"], empty=""),
-        "The device's log says so. Where the key has an endpoint, say it there too: older state that somebody puts "
-        "back would otherwise ask there, and hear that the key may be used.",
+        "The device's log says so. Where the key has an endpoint, say it there too: a device that somebody puts back "
+        "to an older state asks it, and would hear that the key may be used.",
+        next_step("strongroom log verify"),
     )
 
 
