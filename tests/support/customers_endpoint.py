@@ -38,7 +38,7 @@ class ServedEndpoint:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(self._listens)
+        wait_until(self._listens, 60)
 
     def stop(self) -> int:
         """As a service manager does; its exit status."""
