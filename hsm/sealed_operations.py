@@ -14,7 +14,7 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.operations import OperationReply, OperationRequest
 from strongroom.protocol.sealed import (
-    MAX_SEALED,
+    MAX_SEALED_REQUEST,
     Binding,
     OperationResult,
     SealedContent,
@@ -46,8 +46,8 @@ def ensure_operations_key(device: Device, records: Records, changes: Changes) ->
 
 def check_shape(request: OperationRequest) -> None:
     """Raise `Refused` for a sealed request that is too large, or has in clear what belongs inside."""
-    if len(request.sealed) > MAX_SEALED:
-        raise Refused("too-large", f"a sealed request has at most {MAX_SEALED} bytes")
+    if len(request.sealed) > MAX_SEALED_REQUEST:
+        raise Refused("too-large", f"a sealed request has at most {MAX_SEALED_REQUEST} bytes")
     if request.payload or request.items is not None or request.parameters != Parameters():
         raise Refused("malformed", "payload, items and parameters of a sealed request are inside it")
     if len(request.operations_key) > 128:

@@ -7,7 +7,7 @@ import msgspec
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MAX_ITEMS, MAX_SEALED, Item
 from strongroom.protocol.mechanisms import Usage
-from strongroom.protocol.sealed import MAX_SEALED as MAX_SEALED_REQUEST
+from strongroom.protocol.sealed import MAX_SEALED_REQUEST
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request: what a batch in token mode may have. A single payload is far below, `MAX_SEALED`."""

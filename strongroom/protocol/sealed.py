@@ -19,7 +19,7 @@ from strongroom.protocol.instructions import MAX_BATCH, Item, Parameters, check_
 from strongroom.protocol.sealing import RecipientPrivateKey, RecipientPublicKey
 
 REPLY_KEY = 32
-MAX_SEALED = MAX_BATCH + 512 * 1024
+MAX_SEALED_REQUEST = MAX_BATCH + 512 * 1024
 """Bytes of a sealed request: a whole batch, with what MessagePack and the encryption add."""
 _LABEL = "strongroom-sealed-operation-1"
 _REPLY_LABEL = b"strongroom-sealed-reply-1\x00"
