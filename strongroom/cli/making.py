@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.cli import key_options as o
 from strongroom.cli import prompts
+from strongroom.cli.asking import Sealed, described
 from strongroom.cli.output import Json, next_step, show, warn_of_mode
 from strongroom.cli.prompts import connected
 from strongroom.cli.receipts import show_checked
@@ -143,6 +144,7 @@ def keys_csr(
     san: Annotated[list[str] | None, typer.Option(help="DNS:, IP:, email: or URI: and a name. Repeat.")] = None,
     version: Annotated[int, typer.Option(help="Which version of the key; else the newest known here.", min=0)] = 0,
     token_mode: Annotated[bool, typer.Option("--token-mode", help="On the API token alone.")] = False,
+    sealed: Sealed = False,
     as_json: Json = False,
 ) -> None:
     """Have the device sign a certification request (PKCS#10) for a key. It is checked before it is written."""
@@ -156,10 +158,11 @@ def keys_csr(
             version=version,
             mechanism=Mechanism.X509_CSR,
             token_mode=token_mode,
+            sealed=sealed,
         )
     request = x509.load_der_x509_csr(outcome.result).public_bytes(Encoding.PEM)
     write_private(target, request)
-    data = {"key_id": outcome.key_id, "version": outcome.version, "out": str(target)}
+    data = described(outcome) | {"out": str(target)}
     step = f"have it certified, then: strongroom keys renew {name} --certificate CHAIN.pem"
     show(as_json, data, f"Request written to {target}", next_step(step))
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from stack.layout import PROJECT
 from strongroom.protocol.encoding import make_id
 from strongroom.protocol.mechanisms import KeyType
 from tests.support import outside
-from tests.support.materials import material_of
+from tests.support.materials import material_of, private_key
 from tests.support.stack import Stack
 
 
@@ -115,6 +116,17 @@ def test_files_are_encrypted_translated_and_decrypted_and_bad_lines_keep_their_p
     alice.write("in.jsonl", *({"payload": base64.b64decode(one["result"])} for one in moved[:2]))
     alice("decrypt", "--key", target, *options)
     assert [base64.b64decode(one["result"]) for one in alice.read("out.jsonl")] == [b"a", b"b"]
+
+
+def test_a_certification_request_may_be_asked_for_sealed(alice: Command) -> None:
+    material = material_of(KeyType.EC_P256)
+    name = alice.import_key(material, "signed", "--usage", "sign")
+    for more, sealed in (([], False), (["--sealed"], True)):
+        said = alice("keys", "csr", name, "--subject", "CN=shop.example", "--out", "request.pem", *more)
+        assert (said["mechanism"], said["sealed"]) == ("X509-CSR", sealed)
+        request = x509.load_pem_x509_csr((alice.folder / "request.pem").read_bytes())
+        assert (request.is_signature_valid, request.subject.rfc4514_string()) == (True, "CN=shop.example")
+        assert request.public_key() == private_key(material).public_key()
 
 
 def test_what_does_not_fit_together_is_refused_and_writes_nothing(alice: Command) -> None:
