@@ -27,8 +27,8 @@ TENANTS = [
         SELECT 'many-' || n, 'Many', 'active', now() FROM generate_series(1, 10000) n""",
     """INSERT INTO tenants_user (username, password, kind, is_active, created)
         SELECT 'cl_' || slug, '!', 'service', true, now() FROM tenants_tenant WHERE slug LIKE 'many-%'""",
-    """INSERT INTO tenants_membership (user_id, tenant_id, role)
-        SELECT u.id, t.id, 'client' FROM tenants_tenant t JOIN tenants_user u ON u.username = 'cl_' || t.slug""",
+    """INSERT INTO tenants_membership (user_id, tenant_id, role, email)
+        SELECT u.id, t.id, 'client', '' FROM tenants_tenant t JOIN tenants_user u ON u.username = 'cl_' || t.slug""",
     """INSERT INTO knox_authtoken (digest, token_key, user_id, created, expiry)
         SELECT encode(sha512(username::bytea), 'hex'), left(md5(username), 15), id, now(), now() + interval '1 day'
         FROM tenants_user WHERE username LIKE 'cl_many-%'""",
