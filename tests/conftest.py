@@ -25,6 +25,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     programs = sorted({name for names in absent.values() for name in names})
     told = [f"{sum(name in one for one in absent.values())} tests: there is no {name} on the PATH" for name in programs]
+    if "chromium" in programs:
+        told.append(
+            "Pages in a browser: install chromium (Debian: apt-get install chromium), then: bin/test -m browser"
+        )
     if os.environ.get("CI") == "true":
         raise pytest.UsageError("\n".join(told))
     config.stash[_left_out] = told

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.reader import Reader
+from tests.support.reader import SCREENS, Reader
 
 pytestmark = pytest.mark.browser
 
@@ -16,15 +16,13 @@ CUSTOMER = [f"/{name}/".replace("//", "/") for name in NAMES]
 OFFICER = [
     f"/officer/{name}" for name in ("", "tenants/", "devices/", "requests/", "actions/", "security-keys/", "log/")
 ]
-SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 
 def look_at(reader: Reader, paths: list[str]) -> None:
     """Open each page on each kind of screen."""
     for path in paths:
         for width, scheme in SCREENS:
-            reader.page.set_viewport_size({"width": width, "height": 800})
-            reader.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            reader.screen(width, scheme)
             assert reader.open(path) == 200, path
             expect(reader.page.get_by_role("heading", level=1)).to_be_visible()
             expect(reader.page.get_by_text("Development installation.")).to_be_visible()

@@ -15,6 +15,10 @@ ARGUMENTS = [
 ]
 
 
+SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+"""Wide and narrow, light and dark."""
+
+
 @dataclass
 class Reader:
     """Someone at a browser. `complaints`: the console's errors and warnings, refused policies and failed requests."""
@@ -33,6 +37,10 @@ class Reader:
         """Go to a page of the portal; its status."""
         response = self.page.goto(self.stack.url + path)
         return response.status if response else 0
+
+    def screen(self, width: int, scheme: str) -> None:
+        self.page.set_viewport_size({"width": width, "height": 800})
+        self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
 
     def confirm(self) -> None:
         """Answer a page's question for a fresh one-time code."""

@@ -1,0 +1,85 @@
+"""Nobody is kept out: axe-core finds nothing on any page, wide and narrow, light and dark."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.accessibility import barriers, install_axe
+from tests.support.addresses import addresses, links_to
+from tests.support.reader import SCREENS, Reader
+from tests.support.stack import Stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.needs("npm")]
+
+Look = Callable[[Reader, str], list[str]]
+"""Opens a page on every screen; the links on it. What is in somebody's way is kept, and fails the test at its end."""
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return install_axe(Path(tmp_path_factory.mktemp("axe")))
+
+
+@pytest.fixture
+def look(axe: str) -> Iterator[Look]:
+    found: list[str] = []
+
+    def at(reader: Reader, path: str) -> list[str]:
+        for width, scheme in SCREENS:
+            reader.screen(width, scheme)
+            reader.open(path)
+            found.extend(f"{path} at {width}, {scheme}: {one}" for one in barriers(reader.page, axe))
+        return [str(one.get_attribute("href")) for one in reader.page.locator("a[href]").all()]
+
+    yield at
+    assert found == []
+
+
+@pytest.fixture(scope="module")
+def support(browser: Browser, stack: Stack) -> Iterator[Reader]:
+    """Someone of the provider's support, logged in."""
+    with browser.new_context() as context:
+        reader = Reader(context.new_page(), stack)
+        reader.log_in(stack.people.support[0].username)
+        yield reader
+
+
+def every_page(reader: Reader, look: Look, role: str) -> None:
+    """The pages of a role; of those that show one of many things the first that a page leads to."""
+    links: list[str] = []
+    looked_at = set()
+    plain = [one for one in addresses(role) if "{" not in one]
+    for address in plain:
+        links += look(reader, address)
+    for address in addresses(role):
+        if "{" in address:
+            (first, *_) = [*links_to(address, [one for one in links if one not in plain]), ""]
+            assert first, f"no page leads to {address}"
+            looked_at.add(first)
+            links += look(reader, first)
+    assert looked_at
+
+
+def test_every_page_of_an_owner(alice: Reader, look: Look) -> None:
+    alice.stack.tenant("acme").import_key("seen-by-axe", b"\x07" * 32, usages=["encrypt"])
+    every_page(alice, look, "owner")
+
+
+def test_every_page_of_a_partition_officer(officer: Reader, look: Look) -> None:
+    every_page(officer, look, "partition")
+
+
+def test_every_page_of_support(support: Reader, look: Look) -> None:
+    every_page(support, look, "support")
+
+
+def test_what_is_no_page(alice: Reader, look: Look) -> None:
+    look(alice, "/nowhere/")
+    look(alice, "/keys/nothing/")
+    alice.complaints.clear()
+
+
+def test_login(stranger: Reader, look: Look) -> None:
+    look(stranger, "/login/")
