@@ -46,6 +46,7 @@ class Tenant(models.Model):
     class Status(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        CLOSED = "closed"
 
     slug = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=200)

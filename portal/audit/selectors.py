@@ -170,9 +170,11 @@ def revoked_of_late(*, tenant: Tenant, limit: int = 5) -> list[PortalEvent]:
         return list(notices[:limit])
 
 
-def events_of_provider(*, limit: int = 50) -> list[PortalEvent]:
-    """The newest events of the portal, whomever they concern."""
-    return list(PortalEvent.objects.using(ALIAS).select_related("tenant")[:limit])
+def events_of_provider(*, tag: str = "", tenant: str = "", actor: str = "", limit: int = 50) -> list[PortalEvent]:
+    """The newest events of the portal, whomever they concern; of one kind, tenant (its slug) or actor where given."""
+    wanted = {"tag": tag, "tenant__slug": tenant, "actor": actor}
+    found = PortalEvent.objects.using(ALIAS).select_related("tenant")
+    return list(found.filter(**{name: value for name, value in wanted.items() if value})[:limit])
 
 
 def copy_lag() -> timedelta | None:

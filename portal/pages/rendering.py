@@ -33,9 +33,10 @@ OFFICER = [
     ("Overview", "officer-overview"),
     ("Tenants", "officer-tenants"),
     ("Devices and keys", "officer-devices"),
+    ("Officers", "officer-officers"),
     ("Requests", "officer-requests"),
     ("Actions", "officer-actions"),
-    ("Security keys", "officer-security-keys"),
+    ("Queues", "officer-work"),
     ("Log", "officer-log"),
 ]
 NOT_SENT_AGAIN = ("csrfmiddlewaretoken", FIELD)

@@ -89,14 +89,20 @@ PAGES = {
     "log-export": Rule(read=CUSTOMER),
     "log-verify": Rule(read=_NOBODY, change=CUSTOMER),
     "officer-overview": Rule(read=PROVIDER),
-    "officer-tenants": Rule(read=PROVIDER),
+    "officer-tenants": Rule(read=PROVIDER, change=_PARTITION, fresh_code=True),
+    "officer-tenant": Rule(read=PROVIDER),
+    "officer-tenant-status": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),
+    "officer-tenant-invite": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),
     "officer-devices": Rule(read=PROVIDER),
+    "officer-officers": Rule(read=PROVIDER),
+    "officer-work": Rule(read=PROVIDER),
     "officer-requests": Rule(read=PROVIDER),
     "officer-actions": Rule(read=PROVIDER),
     "officer-action": Rule(read=PROVIDER),
     "officer-approve": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),
     "officer-security-keys": Rule(read=OFFICERS, change=_PARTITION),
     "officer-log": Rule(read=PROVIDER),
+    "officer-log-portal": Rule(read=PROVIDER),
 }
 
 

@@ -11,7 +11,7 @@ from tests.support.addresses import addresses, links_to
 from tests.support.reader import SCREENS, Reader
 from tests.support.stack import Stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.needs("npm")]
+pytestmark = [pytest.mark.browser, pytest.mark.needs("npm"), pytest.mark.timeout(900)]
 
 Look = Callable[[Reader, str], list[str]]
 """Opens a page on every screen; the links on it. What is in somebody's way is kept, and fails the test at its end."""
@@ -27,9 +27,9 @@ def look(axe: str) -> Iterator[Look]:
     found: list[str] = []
 
     def at(reader: Reader, path: str) -> list[str]:
+        reader.open(path)
         for width, scheme in SCREENS:
             reader.screen(width, scheme)
-            reader.open(path)
             found.extend(f"{path} at {width}, {scheme}: {one}" for one in barriers(reader.page, axe))
         return [str(one.get_attribute("href")) for one in reader.page.locator("a[href]").all()]
 

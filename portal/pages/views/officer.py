@@ -4,29 +4,28 @@ Approving is done by command, on the officer's own machine: a page shows which. 
 on a page, with a security key.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from django.http import HttpRequest, HttpResponse
 
 from portal.audit import selectors as audit
-from portal.pages import selectors
+from portal.pages import provider, selectors, waiting
 from portal.pages.access import Reader, officer_page
-from portal.pages.rendering import before, page
+from portal.pages.rendering import page
 from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
 from portal.quorum import unsealing
-from portal.quorum.comparison import compared
-from portal.quorum.models import ActionState, AdminAction, Decision
-from strongroom.protocol.action_table import Words
+from portal.quorum.models import ActionState, Decision
 from strongroom.protocol.admin_actions import describe, read_action
 from strongroom.protocol.errors import Refused
+
+Answer = TypeVar("Answer")
 
 
 @officer_page
 def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
-    status, refused = None, None
-    try:
-        status = quorum.device_status()
-    except Refused as error:
-        refused = error
+    status, refused = _asked(quorum.device_status)
     return page(
         request,
         "officer/overview.html",
@@ -37,24 +36,51 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         refused=refused,
         requests=quorum.partition_requests(),
         actions=quorum.actions().filter(state=ActionState.OPEN),
+        failures=waiting.failures(),
         lag=audit.copy_lag(),
     )
 
 
 @officer_page
-def tenants(request: HttpRequest, reader: Reader) -> HttpResponse:
-    return page(request, "officer/tenants.html", reader=reader, tenants=selectors.tenants_with_partitions())
-
-
-@officer_page
 def devices(request: HttpRequest, reader: Reader) -> HttpResponse:
+    status, refused = _asked(quorum.device_status)
     return page(
         request,
         "officer/devices.html",
         reader=reader,
         devices=selectors.published(),
         engine_keys=selectors.engine_keys(),
-        device_state=selectors.device_state(),
+        running=status,
+        refused=refused,
+        lag=audit.copy_lag(),
+    )
+
+
+@officer_page
+def officers(request: HttpRequest, reader: Reader) -> HttpResponse:
+    classes, refused = _asked(provider.classes)
+    return page(
+        request,
+        "officer/officers.html",
+        reader=reader,
+        classes=classes,
+        refused=refused,
+        retired=provider.retired_officers(),
+        support=provider.support(),
+    )
+
+
+@officer_page
+def work(request: HttpRequest, reader: Reader) -> HttpResponse:
+    return page(
+        request,
+        "officer/work.html",
+        reader=reader,
+        queues=waiting.queues(),
+        workers=waiting.workers(),
+        counts=waiting.counts(),
+        failures=waiting.failures(),
+        lag=audit.copy_lag(),
     )
 
 
@@ -91,7 +117,6 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         reader=reader,
         action=found,
         facts=describe(read_action(bytes(found.action))),
-        compared=_compared(found),
         threshold=threshold,
         may_approve=may_approve,
         **(approving(request, own, found) if own is not None and may_approve else {}),
@@ -101,24 +126,9 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
     )
 
 
-def _compared(action: AdminAction) -> Words:
-    """Nothing of an action that is settled, or while the device does not answer."""
+def _asked(ask: Callable[[], Answer]) -> tuple[Answer | None, Refused | None]:
+    """The device's answer, or why there is none: a page shows the one or the other."""
     try:
-        return compared(action) if action.state == ActionState.OPEN else []
-    except Refused:
-        return []
-
-
-@officer_page
-def log(request: HttpRequest, reader: Reader) -> HttpResponse:
-    shown = audit.newest_of_world(before=before(request))
-    events = [] if "before" in request.GET else audit.events_of_provider(limit=30)
-    return page(
-        request,
-        "officer/log.html",
-        reader=reader,
-        lines=selectors.lines_of_world(shown.entries),
-        older=shown.older,
-        lag=audit.copy_lag(),
-        happenings=selectors.happenings_of_provider(events),
-    )
+        return ask(), None
+    except Refused as refused:
+        return None, refused

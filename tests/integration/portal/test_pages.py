@@ -105,7 +105,7 @@ def test_what_a_client_did_stands_in_the_logs_by_its_name_when_it_is_removed(
     body = {"import_id": make_id("imp_"), "owner": public_credential(acme_customer.owner).fingerprint}
     assert browser.post(f"partitions/{acme_customer.partition}/single-use-keys", json=body).status_code == 201
     owner.delete(f"clients/{client}")
-    for reader, path in ((alice, "/log/portal/"), (officer, "/officer/log/")):
+    for reader, path in ((alice, "/log/portal/"), (officer, "/officer/log/portal/")):
         assert f'<span title="{client}">{fresh_name}</span>' in reader.get(path).content.decode()
 
 

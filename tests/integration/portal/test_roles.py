@@ -64,6 +64,9 @@ def parts(
         "invitation-withdraw": {"invitation": invited.pk},
         **dict.fromkeys(("callback", "callback-secret", "callback-ping", "callback-remove"), of_callback),
         "delivery-again": {**of_callback, "delivery_id": delivery.delivery_id},
+        "officer-tenant": {"slug": "acme"},
+        "officer-tenant-status": {"slug": "acme"},
+        "officer-tenant-invite": {"slug": "acme"},
         "officer-action": {"action_id": action["id"]},
         "officer-approve": {"action_id": action["id"]},
     }
