@@ -74,7 +74,7 @@ def test_jobs_show_how_far_they_are_and_an_admin_cancels_one(
     alice: Visitor, bob: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
 ) -> None:
     from portal.jobs.services import create_job
-    from tee.selectors import key
+    from tee.selectors import key, operations_key
     from tenants.models import User
 
     import_p256(acme, acme_customer, fresh_name)
@@ -87,7 +87,7 @@ def test_jobs_show_how_far_they_are_and_an_admin_cancels_one(
         key=key(tenant=acme.tenant, reference=fresh_name),
         operation="sign",
         mechanism="ECDSA-SHA256",
-        operations_key="ok_none",
+        operations_key=operations_key(tenant=acme.tenant, partition_id=acme_customer.partition).key_id,
         version=1,
     )
     page = text(bob.get("/jobs/"))

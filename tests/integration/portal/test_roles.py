@@ -114,7 +114,7 @@ def test_a_page_that_nobody_declared_stops_the_portal_at_its_start(monkeypatch: 
 
     from portal.pages import roles
 
-    monkeypatch.delitem(roles.PAGES, "log")
+    monkeypatch.setattr(roles, "PAGES", {name: rule for name, rule in roles.PAGES.items() if name != "log"})
     assert [one.id for one in run_checks() if "'log'" in one.msg] == ["pages.E001"]
 
 
