@@ -42,10 +42,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _lines() -> Iterator[str]:
     try:
         counts().tell()
-        counted = counts().all()
+        counted, answers = counts().all(), True
     except redis.RedisError:
-        counted = {}
-    yield from _metric("cache_up", "gauge", "Whether the cache answers.", [("", {}, bool(counted))])
+        counted, answers = {}, False
+    yield from _metric("cache_up", "gauge", "Whether the cache answers.", [("", {}, answers)])
     yield from _counted(counted)
     # What is only known now.
     try:

@@ -3,7 +3,7 @@
 Attempts count, not their bodies: one that succeeds is taken off again, so only failures stay. Three counts, of which
 any can make an attempt wait: of a name from an address, of an address whatever the names, and of a name from all
 addresses together. The last holds for addresses from which nobody has logged in under that name of late, and for no
-others: whoever knows somebody's user name cannot lock them out of where they usually are (docs/decisions/0021).
+others: whoever knows somebody's user name cannot lock them out of where they usually are (docs/decisions/0023).
 """
 
 import hashlib
