@@ -16,6 +16,7 @@ from portal.pages.rendering import page
 from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
 from portal.quorum import unsealing
+from portal.quorum.comparison import compared
 from portal.quorum.models import ActionState, Decision
 from strongroom.protocol.admin_actions import describe, read_action
 from strongroom.protocol.errors import Refused
@@ -103,6 +104,8 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
     except Refused:
         threshold = None
     answers = {one.officer_id: one.decision for one in found.approvals.all()}
+    # Nothing of an action that is settled, or while the device does not answer.
+    differs, _ = _asked(lambda: compared(found)) if found.state == ActionState.OPEN else (None, None)
     own = reader.officer
     may_approve = (
         own is not None
@@ -117,6 +120,7 @@ def action(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse
         reader=reader,
         action=found,
         facts=describe(read_action(bytes(found.action))),
+        compared=differs,
         threshold=threshold,
         may_approve=may_approve,
         **(approving(request, own, found) if own is not None and may_approve else {}),

@@ -1,8 +1,6 @@
 """Sessions: each nonce serves once, in every process; sessions end by time and by number, and never come back."""
 
-import multiprocessing
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,9 +8,8 @@ from hsm import shared
 from hsm.shared import Generations, Sessions
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
+from tests.support.forked import NONCES, SIGNER, forked, nonce
 from tests.support.refusals import refused
-
-SIGNER = "s" * 43
 
 
 class Clock:
@@ -30,10 +27,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(shared, "time", made)
     return made
-
-
-def nonce(number: int) -> str:
-    return f"nonce-number-{number:08}"
 
 
 def test_a_nonce_serves_once_for_each_signer() -> None:
@@ -116,48 +109,11 @@ def test_a_crowded_session_ends_early_and_no_table_ever_runs_full() -> None:
 
 
 def test_of_many_processes_one_uses_a_nonce() -> None:
-    sessions = Sessions(slots=4096)
-    current = sessions.current()
-    context = multiprocessing.get_context("fork")
-    results = context.Queue()
-
-    def race() -> None:
-        won = 0
-        for number in range(300):
-            try:
-                sessions.use(current, SIGNER, nonce(number))
-                won += 1
-            except Refused as error:
-                if error.code != "instruction-replayed":
-                    won = -10_000
-        results.put(won)
-
-    racers = [context.Process(target=race) for _ in range(3)]
-    for racer in racers:
-        racer.start()
-    won = [results.get(timeout=30) for _ in racers]
-    for racer in racers:
-        racer.join()
-    assert sum(won) == 300
+    assert forked("race") == NONCES
 
 
 def test_a_process_killed_with_the_lock_in_hand_blocks_nobody() -> None:
-    sessions = Sessions(slots=64)
-    context = multiprocessing.get_context("fork")
-    ready = context.Event()
-
-    def hold() -> None:
-        with sessions._locked():
-            ready.set()
-            time.sleep(60)
-
-    holder = context.Process(target=hold)
-    holder.start()
-    assert ready.wait(10)
-    holder.kill()
-    holder.join()
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(sessions.current).result(timeout=10)
+    assert forked("killed") == 1
 
 
 def test_a_generation_moves_and_never_returns() -> None:
@@ -169,9 +125,4 @@ def test_a_generation_moves_and_never_returns() -> None:
 
 
 def test_a_generation_moved_in_another_process_is_seen_here() -> None:
-    generations = Generations()
-    before = generations.of("partitions/p")
-    child = multiprocessing.get_context("fork").Process(target=generations.moved, args=("partitions/p",))
-    child.start()
-    child.join()
-    assert generations.of("partitions/p") != before
+    assert forked("moved") == 1
