@@ -266,10 +266,16 @@ def test_a_destruction_is_on_record_once(
 def test_a_keys_page_shows_all_versions(acme: Organisation, fresh_name: str, two: list[bytes]) -> None:
     bob = acme.as_operator()
     key_id = bob.get(f"keys/{fresh_name}").json()["key_id"]
-    page = visitor(acme.operator).get(f"/keys/{key_id}/").content.decode()
-    for one in bob.get(f"keys/{key_id}/versions").json():
-        assert one["receipt"] in page
-    assert visitor(acme.operator).get("/keys/").content.decode().count(f">{fresh_name}</a>") == 1
+    pages = visitor(acme.operator)
+    page = pages.get(f"/keys/{key_id}/").content.decode()
+    versions = bob.get(f"keys/{key_id}/versions").json()
+    # The newest receipt to read, each to download.
+    assert versions[-1]["receipt"] in page
+    for one in versions:
+        link = f"/keys/{key_id}/receipt?version={one['version']}"
+        assert f'href="{link}"' in page
+        assert pages.get(link).content.decode() == one["receipt"]
+    assert pages.get(f"/keys/?text={fresh_name}").content.decode().count(f">{fresh_name}</a>") == 1
 
 
 def test_keys_that_the_database_does_not_know_are_all_learnt(device: SealedDevice, fresh_name: str) -> None:
