@@ -18,10 +18,10 @@ _HEAD = """# Roles and pages
 
 Written by `docs/write_roles.py` from `portal/pages/roles.py`, the table by which pages let people in.
 
-What there is to see is **read**, and what a form does is **change**; **code** says that it also asks for a fresh
-one-time code, which has not served before. To the other side a page does not exist (404); who is of the page's side and
-may not do something is told so (403). A customer's roles hold in its own tenant alone: what is another's does not exist
-either.
+What there is to see is **read**, a file that comes instead of a page is **download**, and what a form does is
+**change**; **code** says that it also asks for a fresh one-time code, which has not served before. To the other side a
+page does not exist (404); who is of the page's side and may not do something is told so (403). A customer's roles hold
+in its own tenant alone: what is another's does not exist either.
 
 | role | whose | |
 | --- | --- | --- |
@@ -50,8 +50,9 @@ def _table(title: str, side: frozenset[str]) -> str:
         if not side & (rule.read | rule.change):
             continue
         code = ", code" if rule.fresh_code else ""
+        read = "download" if rule.download else "read"
         cells = [
-            ", ".join((["read"] if one in rule.read else []) + ([f"change{code}"] if one in rule.change else []))
+            ", ".join(([read] if one in rule.read else []) + ([f"change{code}"] if one in rule.change else []))
             for one in roles
         ]
         lines.append(f"| {name} | `{addresses[name]}` | " + " | ".join(cells) + " |")

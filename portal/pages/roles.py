@@ -27,6 +27,7 @@ _NOBODY: frozenset[str] = frozenset()
 @dataclass(frozen=True)
 class Rule:
     """`read`: whose GET is answered; `change`: whose POST. `fresh_code`: a POST counts only with a fresh one-time code.
+    `download`: a GET is answered with a file, not with a page.
 
     To the other side, customers' or the provider's, a page does not exist.
     """
@@ -34,6 +35,7 @@ class Rule:
     read: frozenset[str]
     change: frozenset[str] = _NOBODY
     fresh_code: bool = False
+    download: bool = False
 
     @property
     def methods(self) -> list[str]:
@@ -57,9 +59,9 @@ PAGES = {
     "keys": Rule(read=CUSTOMER),
     "import": Rule(read=_ADMINS),
     "key": Rule(read=CUSTOMER, change=_ADMINS),
-    "key-receipt": Rule(read=CUSTOMER),
-    "key-evidence": Rule(read=CUSTOMER),
-    "key-public": Rule(read=CUSTOMER),
+    "key-receipt": Rule(read=CUSTOMER, download=True),
+    "key-evidence": Rule(read=CUSTOMER, download=True),
+    "key-public": Rule(read=CUSTOMER, download=True),
     "key-check": Rule(read=_NOBODY, change=_ADMINS),
     "partitions": Rule(read=CUSTOMER),
     "partition": Rule(read=CUSTOMER),
@@ -86,7 +88,7 @@ PAGES = {
     "invitation-withdraw": Rule(read=_NOBODY, change=_ADMINS),
     "log": Rule(read=CUSTOMER),
     "log-portal": Rule(read=CUSTOMER),
-    "log-export": Rule(read=CUSTOMER),
+    "log-export": Rule(read=CUSTOMER, download=True),
     "log-verify": Rule(read=_NOBODY, change=CUSTOMER),
     "officer-overview": Rule(read=PROVIDER),
     "officer-tenants": Rule(read=PROVIDER, change=_PARTITION, fresh_code=True),

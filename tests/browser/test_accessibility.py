@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from strongroom.client import callbacks
 from tests.support.accessibility import barriers, install_axe
 from tests.support.addresses import addresses, links_to
+from tests.support.listener import listening
 from tests.support.reader import SCREENS, Reader
 from tests.support.stack import Stack
 
@@ -63,8 +65,11 @@ def every_page(reader: Reader, look: Look, role: str) -> None:
 
 
 def test_every_page_of_an_owner(alice: Reader, look: Look) -> None:
-    alice.stack.tenant("acme").import_key("seen-by-axe", b"\x07" * 32, usages=["encrypt"])
-    every_page(alice, look, "owner")
+    acme = alice.stack.tenant("acme")
+    acme.import_key("seen-by-axe", b"\x07" * 32, usages=["encrypt"])
+    with listening() as listener, acme.connect("person") as connection:
+        callbacks.ping(connection, callbacks.create(connection, listener.url).id)
+        every_page(alice, look, "owner")
 
 
 def test_every_page_of_a_partition_officer(officer: Reader, look: Look) -> None:

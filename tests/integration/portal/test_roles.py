@@ -142,6 +142,8 @@ def test_each_role_may_what_the_table_says_and_nothing_else(
                 assert response["location"] == "/officer/", what
             elif method == "GET" and "nothing" not in path:
                 assert response.status_code == 200, what
+                said = response.headers.get("Content-Disposition", "")
+                assert said.startswith("attachment") == rule.download, f"{what}, {said or 'a page'}"
             else:
                 assert "Your role does not allow this" not in response.content.decode(), what
                 assert response.status_code in (200, 302, 400, 404), what
