@@ -71,17 +71,24 @@ def _keys(tenant: Tenant) -> list[Notice]:
 
 
 def _imports(tenant: Tenant) -> list[Notice]:
-    return [
+    # What hangs comes before what has failed.
+    troubled = tee.imports_to_look_at(tenant=tenant, since=timezone.now() - OF_LATE)
+    troubled = sorted(troubled, key=lambda one: bool(one.code))
+    failed = reverse("pages:log-portal") + "?tag=customer:import:failed"
+    found = [
         Notice(
             f"Import {one.import_id}",
             one.status,
             f"The device refused it: {one.code}. Nothing of it was kept; import the key again."
             if one.code
             else "Its answer never came. It is asked for every few seconds; strongroom receipt fetch has it checked.",
-            reverse("pages:log-portal") + "?tag=customer:import:failed" if one.code else "",
+            failed if one.code else "",
         )
-        for one in tee.imports_to_look_at(tenant=tenant, since=timezone.now() - OF_LATE)[:SHOWN]
+        for one in troubled[:SHOWN]
     ]
+    if len(troubled) > SHOWN:
+        found.append(Notice(f"{len(troubled) - SHOWN} more imports", "failed", "", failed))
+    return found
 
 
 def _tokens(tenant: Tenant) -> list[Notice]:
