@@ -70,6 +70,8 @@ def test_whoever_has_signed_is_led_no_more(alice: Visitor, acme: Organisation, k
 
         mine = public_credential(Ed25519PrivateKey.generate())
         services.enrol_device(tenant=acme.tenant, name="of the overview", credential=mine, actor="alice")
+    # The page shows the latest in the order in which they were copied: what others did before is copied before.
+    copy_log(wait=True)
     body = {"payload": "YQ=="}
     assert acme.as_client().post("keys/on-the-overview/sign", json=body).status_code == 200
     copy_log(wait=True)
