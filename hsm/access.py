@@ -3,8 +3,7 @@
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hsm.records import Partition
-from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, Principal
+from strongroom.protocol.access import Principal, read_list
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import with_implied
 
@@ -13,7 +12,7 @@ BYTES_A_CHARACTER = 8
 
 
 class Access:
-    """The access list of one partition record. It was checked when the owner put it in force.
+    """The access list of one partition record. It was checked when it was put in force.
 
     Raises `Refused("partition-destroyed")`.
     """
@@ -23,7 +22,7 @@ class Access:
             raise Refused("partition-destroyed")
         listed: list[Principal] = []
         if partition.document:
-            listed = jws.read_unverified(partition.document, AccessList).principals
+            listed = read_list(partition.document).principals
         self._principals = {one.principal: one for one in listed}
         self._public_keys: dict[str, Ed25519PublicKey] = {}
         self.weight = 4000 + BYTES_A_CHARACTER * len(partition.document)

@@ -131,6 +131,7 @@ class AskedAction(msgspec.Struct, frozen=True):  # world/requests/DIGEST
 class Partition(msgspec.Struct, frozen=True):  # partitions/ID
     """`document` is the signed access list in force (empty: none yet); `owners` are in force either way.
 
+    `counters`: what those of the security keys have come to that changed the list, by fingerprint.
     `destroy_at` (unix seconds): a destruction waits until then. `destroyed`: no key of it is left.
     """
 
@@ -141,6 +142,7 @@ class Partition(msgspec.Struct, frozen=True):  # partitions/ID
     document: str = ""
     destroy_at: int = 0
     destroyed: bool = False
+    counters: dict[str, int] = {}
 
 
 class Import(msgspec.Struct, frozen=True):  # partitions/ID/imports/ID

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
 
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList
+from strongroom.protocol.access import read_list
 from strongroom.protocol.commands import FindImport, ImportKey, ImportKeyReply, ShowAccess, ShowAccessReply
 from strongroom.protocol.envelope import IMPORT_ID, Envelope, ImportHeader, check_header, check_sizes, header_digest
 from strongroom.protocol.errors import Refused
@@ -154,7 +154,7 @@ def _listed_device(partition_id: str, fingerprint: str) -> Ed25519PublicKey:
     Raises `Refused("device-not-listed")` and what the TEE says. Which rights the device has is for the TEE to check.
     """
     reply = secure_module().call(ShowAccess(partition=partition_id), ShowAccessReply)
-    listed = jws.read_unverified(reply.document, AccessList).principals if reply.document else []
+    listed = read_list(reply.document).principals if reply.document else []
     for one in listed:
         if one.credential is not None and one.credential.fingerprint == fingerprint:
             return one.credential.public_key()

@@ -6,8 +6,7 @@ from knox.models import AuthToken
 
 from portal.audit.models import PortalEvent
 from portal.quorum.selectors import ALIAS, world
-from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, Principal, client_principal
+from strongroom.protocol.access import Editor, Principal, client_principal, editors_of, read_list, signer_of
 from strongroom.protocol.commands import (
     RevocationStatus,
     RevocationStatusReply,
@@ -27,11 +26,22 @@ from tenants.selectors import client_names, clients, devices, find_client
 
 @dataclass(frozen=True)
 class Access:
-    """A partition's access list, read for display only: whoever relies on it checks the owner's signature."""
+    """A partition's access list, read for display only: whoever relies on it checks its signature.
+
+    `signer`: the fingerprint of the owner or editor that signed it, which is empty before the first.
+    """
 
     version: int
+    document: str
     owners: list[str]
     principals: list[Principal]
+    editors: list[Editor]
+    signer: str
+
+    @property
+    def editor(self) -> Editor | None:
+        """Whose security key signed it; None where an owner did."""
+        return next((one for one in self.editors if one.key.fingerprint == self.signer), None)
 
 
 @dataclass(frozen=True)
@@ -124,8 +134,12 @@ def device_state() -> str:
 def access_of(partition: Partition) -> Access:
     """Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
     reply = secure_module().call(ShowAccess(partition=partition.partition_id or ""), ShowAccessReply)
-    listed = jws.read_unverified(reply.document, AccessList).principals if reply.document else []
-    return Access(reply.version, [owner.fingerprint for owner in reply.owners], listed)
+    owners = [owner.fingerprint for owner in reply.owners]
+    if not reply.document:
+        return Access(reply.version, "", owners, [], [], "")
+    listed = read_list(reply.document)
+    signer = signer_of(reply.document)
+    return Access(reply.version, reply.document, owners, listed.principals, editors_of(listed), signer)
 
 
 def client_and_tokens(*, tenant: Tenant, client_id: str) -> tuple[ApiClient, list[AuthToken]]:

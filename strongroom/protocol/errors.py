@@ -100,6 +100,14 @@ CATALOGUE: dict[str, Problem] = {
     "access-denied": Problem(403, "The access list does not give this principal that right. Ask the owner."),
     "access-list-conflict": Problem(409, "The access list has changed meanwhile. Fetch it and sign anew."),
     "not-the-owner": Problem(403, "Only an owner of the partition can do this, with the owner credential."),
+    "not-an-editor": Problem(
+        403,
+        "This security key may not change the access list. The owner lets it: strongroom access editors add.",
+    ),
+    "beyond-an-editor": Problem(
+        403,
+        "A security key changes who is listed, and not who owns the partition or edits the list. The owner does that.",
+    ),
     # Operations
     "signed-instruction-required": Problem(
         403,
@@ -144,9 +152,9 @@ CATALOGUE: dict[str, Problem] = {
     "action-altered": Problem(409, "The action is not the one that the device opened."),
     "quorum-not-met": Problem(409, "There are not yet enough valid approvals of distinct officers of the class."),
     "requester-cannot-approve": Problem(403, "Whoever requested an action cannot approve it. Ask another officer."),
-    "security-key-refused": Problem(403, "That is no approval by the security key as it was enrolled. Use it again."),
+    "security-key-refused": Problem(403, "That is no signature by the security key as it was enrolled. Use it again."),
     "security-key-counter": Problem(
-        409, "The security key's counter did not grow: it was used for another action since, or copied. Approve again."
+        409, "The security key's counter did not grow: it was used for something else since, or copied. Sign again."
     ),
     "quorum-rule-refused": Problem(400, "The thresholds are not acceptable: 2 ≤ K ≤ N, but for development devices."),
     "unseal-part-refused": Problem(

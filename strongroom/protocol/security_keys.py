@@ -1,11 +1,12 @@
-"""FIDO2 security keys as partition officers' cards, and approvals by them (W3C Web Authentication Level 3, §7.2).
+"""FIDO2 security keys and what they sign (W3C Web Authentication Level 3, §7.2): partition officers' approvals, and
+access lists (`strongroom.protocol.access`).
 
-The challenge is the digest of the action, so an assertion approves exactly these bytes; to decline it is another. No
-attestation is asked for: what a key must be like is checked at each approval, by the flags that it signs itself.
+An approval's challenge is the digest of the action, so an assertion approves exactly these bytes; to decline it is
+another. No attestation is asked for: what a key must be like is checked at each use, by the flags that it signs itself.
 """
 
 import hashlib
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +25,7 @@ _FIXED = 37
 """Bytes of authenticator data (§6.1) without attested credential and extensions: rpIdHash ‖ flags ‖ signCount."""
 
 PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
+Fingerprint = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
 class SecurityKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kty", tag="FIDO2"):
@@ -61,12 +63,23 @@ class SecurityKeyApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """
 
     v: Literal[1] = 1
-    key: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}$")]
+    key: Fingerprint
     decision: Literal["approve", "decline"] = "approve"
     reason: str = ""
     authenticator_data: str
     client_data: str
     signature: str
+
+
+class Assertion(Protocol):
+    """What a security key gave, each part in base64url."""
+
+    @property
+    def authenticator_data(self) -> str: ...
+    @property
+    def client_data(self) -> str: ...
+    @property
+    def signature(self) -> str: ...
 
 
 class AuthenticatorData(NamedTuple):
@@ -87,9 +100,9 @@ class _ClientData(msgspec.Struct, frozen=True, rename="camel"):
     top_origin: Any = None
 
 
-def is_by_security_key(approval: str) -> bool:
-    """Whether an approval is a security key's, which is JSON, or a card's, which is a compact JWS."""
-    return approval.startswith("{")
+def is_by_security_key(signed: str) -> bool:
+    """Whether a security key signed it, which is JSON, or a card or an owner, which is a compact JWS."""
+    return signed.startswith("{")
 
 
 def read_approval(approval: str) -> SecurityKeyApproval:
@@ -108,27 +121,27 @@ def challenge_of(approval: SecurityKeyApproval, action_digest: bytes) -> bytes:
     return hashlib.sha256(DECLINES + action_digest + approval.reason.encode()).digest()
 
 
-def counter_of(approval: SecurityKeyApproval) -> int:
+def counter_of(assertion: Assertion) -> int:
     """The signature counter that it carries; 0 from keys that do not count."""
-    return read_authenticator_data(from_b64u(approval.authenticator_data)).counter
+    return read_authenticator_data(from_b64u(assertion.authenticator_data)).counter
 
 
-def check_assertion(approval: SecurityKeyApproval, key: SecurityKey, challenge: bytes) -> None:
+def check_assertion(assertion: Assertion, key: SecurityKey, challenge: bytes, altered: str = "action-altered") -> None:
     """Raise `Refused` unless `key` signed `challenge` at its own origin with its user verified.
 
-    Raises: `action-altered` for another challenge, `security-key-refused`, `signature-invalid`, `malformed`.
+    Raises: `altered` for another challenge, `security-key-refused`, `signature-invalid`, `malformed`.
     """
     # 1. The browser: an assertion, over this challenge, on the origin that was enrolled and in no other's frame.
-    client_data = from_b64u(approval.client_data)
-    check_client_data(client_data, "webauthn.get", key.origin, b64u(challenge))
+    client_data = from_b64u(assertion.client_data)
+    check_client_data(client_data, "webauthn.get", key.origin, b64u(challenge), altered)
     # 2. The key: for this relying party, with its user present and verified, and never copied anywhere.
-    signed = from_b64u(approval.authenticator_data)
+    signed = from_b64u(assertion.authenticator_data)
     data = read_authenticator_data(signed)
     check_flags(data, key.rp_id)
     if data.flags & ~(USER_PRESENT | USER_VERIFIED) or len(signed) != _FIXED:
         raise Refused("security-key-refused", "extensions that nobody asked for")
     # 3. Its signature over both (§6.3.3).
-    _verify(key, from_b64u(approval.signature), signed + hashlib.sha256(client_data).digest())
+    _verify(key, from_b64u(assertion.signature), signed + hashlib.sha256(client_data).digest())
 
 
 def check_counter(counter: int, kept: int, *, user: str) -> None:
@@ -171,15 +184,20 @@ def read_authenticator_data(data: bytes) -> AuthenticatorData:
     return AuthenticatorData(data[:32], data[32], int.from_bytes(data[33:37]))
 
 
-def check_client_data(data: bytes, type_: str, origin: str, challenge: str | None) -> None:
-    """Raise `Refused` unless the client says it did `type_` at `origin`, over `challenge` where that matters."""
+def check_client_data(
+    data: bytes, type_: str, origin: str, challenge: str | None, altered: str = "action-altered"
+) -> None:
+    """Raise `Refused` unless the client says it did `type_` at `origin`, over `challenge` where that matters.
+
+    `altered` is the code for another challenge.
+    """
     said = read_json(data, _ClientData)
     if said.type != type_:
         raise Refused("security-key-refused", f"not a {type_}")
     if said.origin != origin or said.cross_origin or said.top_origin is not None:
         raise Refused("security-key-refused", "used on another origin than the one it was enrolled for")
     if challenge is not None and said.challenge != challenge:
-        raise Refused("action-altered", "an approval is for another action")
+        raise Refused(altered, "the security key signed something else")
 
 
 def check_flags(data: AuthenticatorData, rp_id: str) -> None:

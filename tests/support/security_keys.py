@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from strongroom.protocol import access
 from strongroom.protocol.action_table import OfficerClass, OfficerEnrolment
 from strongroom.protocol.encoding import b64u, canonical_json
 from strongroom.protocol.security_keys import SecurityKey, SecurityKeyApproval, read_approval
@@ -22,7 +23,7 @@ PRESENT_AND_VERIFIED = 0x05
 
 @dataclass
 class SoftwareKey:
-    """One credential of an officer's security key; `counter` is that of its last signature."""
+    """One credential of a security key, an officer's or an editor's; `counter` is that of its last signature."""
 
     name: str
     private: ec.EllipticCurvePrivateKey | Ed25519PrivateKey = field(
@@ -66,12 +67,31 @@ class SoftwareKey:
 
     def approve(self, action: bytes, *, said: dict[str, Any] | None = None, more: bytes = b"", **data: Any) -> str:
         """An assertion over the action's digest. `said` spoils the client data, `data` and `more` the key's own."""
-        client_data = self.client_data("webauthn.get", hashlib.sha256(action).digest(), **(said or {}))
+        given = self.give(hashlib.sha256(action).digest(), said=said, more=more, **data)
+        return canonical_json(SecurityKeyApproval(key=self.credential.fingerprint, **given)).decode()
+
+    def give(
+        self, challenge: bytes, *, said: dict[str, Any] | None = None, more: bytes = b"", **data: Any
+    ) -> dict[str, str]:
+        """An assertion over a challenge, each part in base64url, spoiled as by `approve`."""
+        client_data = self.client_data("webauthn.get", challenge, **(said or {}))
         authenticator_data = self.authenticator_data(**data) + more
-        approval = SecurityKeyApproval(
-            key=self.credential.fingerprint,
-            authenticator_data=b64u(authenticator_data),
-            client_data=b64u(client_data),
-            signature=b64u(self.sign(authenticator_data + hashlib.sha256(client_data).digest())),
-        )
-        return canonical_json(approval).decode()
+        return {
+            "authenticator_data": b64u(authenticator_data),
+            "client_data": b64u(client_data),
+            "signature": b64u(self.sign(authenticator_data + hashlib.sha256(client_data).digest())),
+        }
+
+    # --- access lists ---
+
+    def editor(self, label: str = "") -> access.Editor:
+        return access.Editor(key=self.credential, label=label)
+
+    def edit(self, document: str, principals: list[access.Principal], **spoiled: Any) -> str:
+        """The list with these principals that follows `document`, signed by this key; `spoiled` as for `give`."""
+        return self.sign_list(document, access.sequel(document, principals), **spoiled)
+
+    def sign_list(self, document: str, payload: bytes, **spoiled: Any) -> str:
+        """Whatever list `payload` says, signed by this key to follow `document`."""
+        given = self.give(access.edit_challenge(payload), **spoiled)
+        return access.edited_document(document, payload, key=self.credential.fingerprint, **given)
