@@ -1,11 +1,11 @@
-"""`access`: who may do what in the partition. Only the owner changes it, on the owner's machine."""
+"""`access`: who may do what in the partition, changed under the owner's signature on the owner's machine."""
 
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from strongroom.cli import prompts
+from strongroom.cli import editors, prompts
 from strongroom.cli.output import Json, pairs, records, show
 from strongroom.cli.prompts import connected
 from strongroom.client import access
@@ -16,11 +16,12 @@ from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import canonical_json, read_json
 
 app = typer.Typer(no_args_is_help=True, help="The partition's access list, under the owner's signature.")
+app.add_typer(editors.app, name="editors")
 
 
 @app.command("show")
 def access_show(as_json: Json = False) -> None:
-    """Show the list in force: signed by an owner, and attested by the device."""
+    """Show the list in force: signed by an owner, or a security key that one lets, and attested by the device."""
     with connected() as connection:
         partition = connection.home.partition()
         current = access.in_force(connection, partition)
@@ -69,10 +70,18 @@ def _credential(home: Home, principal: str, file: Path | None) -> PublicCredenti
 
 def _show(as_json: bool, current: InForce) -> None:
     rows = [{"principal": one.principal, "rights": one.rights, "label": one.label} for one in current.principals]
-    data = {"version": current.version, "owners": sorted(current.owner_fingerprints), "principals": rows}
+    keys, owners = editors.rows_of(current), sorted(current.owner_fingerprints)
+    data = {"version": current.version, "signed_by": current.signed_by, "owners": owners, "principals": rows}
+    facts: list[tuple[str, object]] = [
+        ("Version", current.version),
+        ("Signed by", current.signed_by),
+        ("Owners", owners),
+    ]
+    if keys:
+        facts.append(("Changed in the browser by", [one["label"] or one["fingerprint"] for one in keys]))
     show(
         as_json,
-        data,
-        pairs([("Version", current.version), ("Owners", sorted(current.owner_fingerprints))]),
+        data | {"editors": keys},
+        pairs(facts),
         records(rows, ["principal", "rights", "label"], empty="Nobody is listed: strongroom access allow PRINCIPAL …"),
     )

@@ -17,7 +17,7 @@ world = typer.Typer(no_args_is_help=True, help="The world's log, and the approva
 def log_verify(as_json: Json = False) -> None:
     """Verify the whole log against a fresh checkpoint of the device and the one that was kept before.
 
-    The approvals of every officers' action in it are counted again.
+    The approvals of every officers' action in it are counted again, and who signed each access list is checked.
     """
     _show_verified(_verified(), as_json=as_json)
 
@@ -56,6 +56,16 @@ def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
         }
         for one in verified.decided
     ]
+    lists = [
+        {
+            "entry": one.entry.n,
+            "time": moment(one.entry.time),
+            "version": one.says.version,
+            "signed_by": f"{'security key' if one.by_security_key else 'owner'} {one.label or short(one.signer)}",
+            "signer": one.signer,
+        }
+        for one in verified.lists
+    ]
     older = verified.extends
     data = {
         "partition": verified.checkpoint.partition,
@@ -63,6 +73,7 @@ def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
         "lanes": lanes,
         "events": events,
         "actions": actions,
+        "access_lists": lists,
         "entries": sum(len(one) for one in verified.lanes.values()),
         "extends": older.issued_at if older else None,
     }
@@ -73,6 +84,7 @@ def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
         records(lanes, ["lane", "entries"], empty="The log is empty."),
         records(events, ["event", "result", "count"], empty=""),
         records(actions, columns, empty="No officers' action stands in it."),
+        records(lists, ["time", "version", "signed_by"], empty=""),
         pairs([("Continues the checkpoint of", moment(older.issued_at) if older else "none kept before")]),
         "Every entry fits, and enough officers had approved each action. The checkpoint is kept for the next time.",
     )

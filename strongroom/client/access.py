@@ -10,12 +10,20 @@ from strongroom.client.evidence import Signed, check_attestation, new_nonce
 from strongroom.client.http import segment
 from strongroom.client.in_force import AccessAnswer, InForce, check_in_force
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, Principal, Right, check_update, device_principal
+from strongroom.protocol.access import (
+    AccessList,
+    Editor,
+    Principal,
+    Right,
+    check_update,
+    device_principal,
+)
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.statements import Attestation
 
 Change = Callable[[list[Principal]], list[Principal]]
+EditorChange = Callable[[list[Editor]], list[Editor]]
 
 
 class _AttestationAnswer(msgspec.Struct, frozen=True):
@@ -53,6 +61,13 @@ def attested(connection: Connection, known: InForce, partition: str, now: int) -
 
 
 def update(connection: Connection, change: Change, now: int) -> InForce:
+    """Put a list in force on which `change` was made to the principals. Raises as `put_in_force` does."""
+    return put_in_force(connection, now, principals=change)
+
+
+def put_in_force(
+    connection: Connection, now: int, *, principals: Change | None = None, editors: EditorChange | None = None
+) -> InForce:
     """Sign a new list that follows the one in force, send it, have the device attest to it, and keep it.
 
     Raises `Refused`: what `check_in_force` and `check_update` do, what the device refuses, and what `attested` does
@@ -63,12 +78,14 @@ def update(connection: Connection, change: Change, now: int) -> InForce:
     # 1. What is in force, verified.
     current = in_force(connection, partition)
     # 2. The whole new list, under the owner's signature.
+    keys = editors(current.editors) if editors else current.editors
     following = AccessList(
         partition=partition,
         version=current.version + 1,
         previous=current.digest,
         owners=current.owners,
-        principals=change(current.principals),
+        principals=principals(current.principals) if principals else current.principals,
+        editors=keys or msgspec.UNSET,
     )
     document = jws.sign(following, home.key("owner"))
     # 3. The same check that the device will make.
@@ -82,7 +99,7 @@ def update(connection: Connection, change: Change, now: int) -> InForce:
     # 4. Send it.
     connection.portal.put(f"partitions/{segment(partition)}/access", {"document": document}, AccessAnswer)
     # 5. The device says that it is in force: a portal that keeps the list to itself would leave a removed one its keys.
-    new = InForce(following.version, document, following.owners, following.principals)
+    new = InForce(following.version, document, following.owners, following.principals, keys)
     attested(connection, new, partition, now)
     # 6. From here on nothing older is accepted.
     home.keep("access", partition, document)
@@ -112,6 +129,24 @@ def remove(principal: str) -> Change:
         rest = [one for one in principals if one.principal != principal]
         if len(rest) == len(principals):
             raise Refused("not-found", f"{principal} is not on the access list")
+        return rest
+
+    return change
+
+
+def add_editor(editor: Editor) -> EditorChange:
+    """The change that lets a security key change who is listed, under this label."""
+    fingerprint = editor.key.fingerprint
+    return lambda editors: [*(one for one in editors if one.key.fingerprint != fingerprint), editor]
+
+
+def remove_editor(fingerprint: str) -> EditorChange:
+    """The change that takes this from a security key. Raises `Refused("not-found")` where it may not."""
+
+    def change(editors: list[Editor]) -> list[Editor]:
+        rest = [one for one in editors if one.key.fingerprint != fingerprint]
+        if len(rest) == len(editors):
+            raise Refused("not-found", f"{fingerprint} is no security key that changes the access list")
         return rest
 
     return change

@@ -15,6 +15,8 @@ from strongroom.client.connection import Connection
 from strongroom.client.evidence import check_fresh, new_nonce
 from strongroom.client.home import Home
 from strongroom.client.http import segment
+from strongroom.client.lists import Listed, check_lists
+from strongroom.protocol.action_table import DefinePartition
 from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE, WORLD_LOG, Entry, check_extends, check_lane
@@ -62,13 +64,15 @@ def of_partition(home: Home) -> Source:
 class VerifiedLog:
     """A whole log up to a checkpoint. `extends` is the checkpoint that was kept before, if any.
 
-    `decided`: the actions that officers carried out, their approvals counted again.
+    `decided`: the actions that officers carried out, their approvals counted again. `lists`: the partition's access
+    lists, the signature on each checked again.
     """
 
     checkpoint: Checkpoint
     extends: Checkpoint | None
     lanes: dict[str, list[Entry]]
     decided: list[Decided]
+    lists: list[Listed]
 
     def newest(self, count: int) -> list[Entry]:
         """The last entries by time, over all lanes."""
@@ -97,7 +101,8 @@ def verify(
 
     Raises `Refused("log-inconsistent")` for a log that was altered, cut or forked; `stale`, `nonce-mismatch`,
     `signature-invalid`, `certificate-invalid` for a checkpoint that is not the device's answer to us; what
-    `check_actions` and `check_succession` do where officers' approvals do not hold.
+    `check_actions` and `check_succession` do where officers' approvals do not hold, and `check_lists` where an access
+    list does not.
     """
     home, source = connection.home, source or of_partition(connection.home)
     # 1. to 3. Every entry that a fresh checkpoint counts.
@@ -111,9 +116,14 @@ def verify(
     decided = check_actions(found.lanes.get(ADMIN_LANE, []), home.manufacturer_roots())
     if source is WORLD:
         check_succession(decided)
-    # 6. Keep it.
+    # 6. Who may do what was changed by its owners, and by the security keys that they let, alone.
+    lists: list[Listed] = []
+    for one in decided:
+        if isinstance(one.action.body, DefinePartition) and one.entry.partition == source.partition != WORLD_LOG:
+            lists = check_lists(found.lanes[ADMIN_LANE], source.partition, one.action.body.owner)
+    # 7. Keep it.
     home.keep("checkpoints", source.kept, found.token)
-    return VerifiedLog(found.checkpoint, older, found.lanes, decided)
+    return VerifiedLog(found.checkpoint, older, found.lanes, decided, lists)
 
 
 def fetch(

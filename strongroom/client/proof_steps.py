@@ -7,11 +7,12 @@ from typing import Literal
 import msgspec
 from cryptography import x509
 
-from strongroom.client.approvals import count_again, text, texts
+from strongroom.client.approvals import count_again, texts
 from strongroom.client.dossier import PROVIDER, THIRD_PARTY, Anchors, Dossier, Evidence, judge
+from strongroom.client.lists import check_lists
 from strongroom.client.routes import Route
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList, access_list_digest, check_update, partition_id
+from strongroom.protocol.access import access_list_digest, partition_id
 from strongroom.protocol.action_table import DefinePartition
 from strongroom.protocol.certificates import Mode, verify_statement
 from strongroom.protocol.credentials import PublicCredential
@@ -129,27 +130,24 @@ def _check_quorum(case: Case) -> str:
 def _check_access(case: Case) -> str:
     if case.owner is None:
         raise Refused("not-the-owner")
-    # 1. Every list since the partition was defined follows the one before, under an owner's signature.
-    owners, version, current = [case.owner], 0, None
-    for entry in case.admin[: case.receipt.log_position]:
-        if entry.event == "access:update":
-            document = text(entry, "document")
-            update = check_update(
-                document, partition=case.receipt.partition, owners=owners, version=version, current=current
-            )
-            owners, version, current = update.owners, update.version, document
+    # 1. Every list since the partition was defined follows the one before, under the signature of an owner or editor.
+    lists = check_lists(case.admin[: case.receipt.log_position], case.receipt.partition, case.owner)
+    last = lists[-1] if lists else None
+    owners = last.says.owners if last else [case.owner]
     if case.receipt.owner not in [one.fingerprint for one in owners]:
         raise Refused("not-the-owner", "the receipt names an owner that the partition did not have")
     # 2. The one in force when the key was imported lets the header's signer import.
-    case.access = current or ""
-    listed = jws.read_unverified(case.access, AccessList).principals if case.access else []
+    case.access = last.document if last else ""
+    listed = last.says.principals if last else []
     signer = jws.signer(case.proof.header)
     device = next((one for one in listed if one.principal == f"device:{signer}"), None)
     if device is None or device.credential is None or "import" not in device.rights:
         raise Refused("device-not-listed", "the header's signer had no right to import")
     jws.verify(case.proof.header, ImportHeader, device.credential.public_key())
     case.owner = next(one for one in owners if one.fingerprint == case.receipt.owner)
-    return f"version {version}, signed by its owners; device {device.label or signer[:16]} signed the header"
+    by_key = sum(one.by_security_key for one in lists)
+    signed = "signed by its owners" + (f", {by_key} of its versions by security keys that they let" if by_key else "")
+    return f"version {len(lists)}, {signed}; device {device.label or signer[:16]} signed the header"
 
 
 def _check_dossier(case: Case) -> str:

@@ -13,15 +13,18 @@ from test_import_and_receipt import LIES as RECEIPT_LIES
 from test_import_and_receipt import PEM, signing_terms
 from test_trust_before_encryption import LIES
 
-from strongroom.client import imports
+from strongroom.client import access, imports
 from strongroom.client.connection import Connection
 from strongroom.client.material import read_material
 from strongroom.client.trust import Published
 from strongroom.protocol import jws
-from strongroom.protocol.access import AccessList
+from strongroom.protocol.access import AccessList, Principal, check_document, read_list
 from strongroom.protocol.credentials import public_credential
+from strongroom.protocol.encoding import b64u, canonical_json
 from strongroom.protocol.statements import Endorsement
 from tests.support.page_modules import PageModules
+from tests.support.refusals import refused
+from tests.support.security_keys import SoftwareKey
 
 pytestmark = pytest.mark.needs("node", "npm")
 
@@ -181,6 +184,70 @@ def test_access_lists_that_are_older_or_a_strangers_are_refused_by_the_same_code
     page.hears(owner=public_credential(mallory).x)
     page.hears(provider="another-provider")
     assert page.judges() == ["access-list-conflict", "not-the-owner", "owner-mismatch", "validation-failed"]
+
+
+def test_lists_by_security_keys_are_believed_and_refused_alike(
+    page: Page, listed: Connection, provider: Simulator, now: int
+) -> None:
+    keys = [SoftwareKey("bob"), SoftwareKey("carol", private=Ed25519PrivateKey.generate())]
+    for key in keys:
+        access.put_in_force(listed, now, editors=access.add_editor(key.editor(key.name)))
+    granted = provider.document or ""
+    provider.version += 1
+    everyone = read_list(granted).principals
+    stranger = Principal(principal="client:cl_stranger", rights=["sign"])
+    more = msgspec.structs.replace(read_list(granted), version=provider.version, owners=[])
+    honest = [key.edit(granted, everyone) for key in keys]
+    lies = [
+        (SoftwareKey("mallory").edit(granted, everyone), "not-an-editor"),
+        (keys[0].sign_list(granted, canonical_json(more)), "beyond-an-editor"),
+        (keys[0].edit(granted, everyone, said={"origin": "https://elsewhere.example"}), "security-key-refused"),
+        (keys[0].edit(granted, everyone, said={"crossOrigin": True}), "security-key-refused"),
+        (keys[0].edit(granted, everyone, flags=0x01), "security-key-refused"),
+        (keys[0].edit(granted, everyone, flags=0x1D), "security-key-refused"),
+        (keys[0].edit(granted, everyone, rp_id="elsewhere.example"), "security-key-refused"),
+        (with_payload(honest[0], [*everyone, stranger]), "signature-invalid"),
+        (with_payload(honest[1], [*everyone, stranger]), "signature-invalid"),
+        (honest[0] + " ", "statement-malformed"),
+        (swapped(honest[0], honest[1]), "signature-invalid"),
+    ]
+    for document in [*honest, *(document for document, _ in lies)]:
+        provider.document = document
+        page.hears()
+    found = page.judges()
+    assert [len(one) for one in found[:2]] == [3, 3]
+    assert found[2:] == [code for _, code in lies]
+    for document, code in lies:
+        with refused(code):
+            check_document(document, [listed.home.credential("owner")])
+
+
+def test_a_key_that_was_taken_off_is_not_believed_by_the_list_that_named_it(
+    page: Page, listed: Connection, provider: Simulator, now: int
+) -> None:
+    key = SoftwareKey("bob")
+    access.put_in_force(listed, now, editors=access.add_editor(key.editor()))
+    named = provider.document or ""
+    access.put_in_force(listed, now, editors=access.remove_editor(key.credential.fingerprint))
+    late = msgspec.structs.replace(read_list(named), version=provider.version + 1)
+    provider.version, provider.document = late.version, key.sign_list(named, canonical_json(late))
+    page.hears()
+    assert page.judges() == ["access-list-conflict"]
+    with refused("access-list-conflict"):
+        access.in_force(listed, PARTITION)
+
+
+def with_payload(document: str, principals: list[Principal]) -> str:
+    """An editor's document that says another list than its key signed."""
+    listed = msgspec.structs.replace(read_list(document), principals=principals)
+    edited = msgspec.json.decode(document) | {"payload": b64u(canonical_json(listed))}
+    return canonical_json(edited).decode()
+
+
+def swapped(document: str, other: str) -> str:
+    """An editor's document with another key's signature."""
+    signature = msgspec.json.decode(other)["signature"]
+    return canonical_json(msgspec.json.decode(document) | {"signature": signature}).decode()
 
 
 def test_receipts_that_are_for_something_else_are_refused(

@@ -6,9 +6,10 @@
 
 import { verifyStatement } from "./certificates.js";
 import { digest, fromB64u, makeId, thumbprint } from "./encoding.js";
+import { checkDocument, grantedIn, readList } from "./editing.js";
 import * as jws from "./jws.js";
 import { Refused } from "./refused.js";
-import { ACCESS_LIST, ATTESTATION, ENDORSEMENT, VALIDATION } from "./statements.js";
+import { ATTESTATION, ENDORSEMENT, VALIDATION } from "./statements.js";
 
 // Seconds that an answer may be old, and that an honest clock may be ahead.
 const [FRESH, SKEW] = [300, 60];
@@ -29,9 +30,10 @@ export async function credential(jwk) {
   return { x: jwk.x, raw, fingerprint: await thumbprint(raw) };
 }
 
-// The access list in force, if an owner who is known signed it and it is no older than the one that was kept.
+// The access list in force, if an owner who is known signed it, or a security key that one lets change it, and it is no
+// older than the one that was kept.
 export async function accessInForce(answer, partition, anchors) {
-  const last = anchors.kept ? jws.readUnverified(anchors.kept, ACCESS_LIST) : null;
+  const last = anchors.kept ? readList(anchors.kept) : null;
   const conflict = (sentence) => new Refused("access-list-conflict", sentence);
   // 1. Nothing older than what was seen before.
   if (last && (answer.version < last.version || (answer.version === last.version && answer.document !== anchors.kept)))
@@ -40,15 +42,20 @@ export async function accessInForce(answer, partition, anchors) {
     if (answer.document) throw new Refused("malformed", "There is an access list without a version.");
     return { version: 0, document: "", digest: "", owners: [anchors.own.fingerprint], principals: [] };
   }
-  // 2. Signed by an owner who is known: oneself, or one whom the kept list names.
-  const signer = jws.readHeader(answer.document).kid;
+  // 2. Signed by an owner who is known, oneself or one whom the kept list names; or by a key on such an owner's list.
+  const granted = grantedIn(answer.document);
+  const signer = jws.readHeader(granted).kid;
   const known = [anchors.own, ...(await Promise.all((last?.owners ?? []).map(credential)))];
   const owner = known.find((one) => one.fingerprint === signer);
   if (!owner) throw new Refused("not-the-owner", "The access list in force is signed by an owner that is not known here.");
-  const current = await jws.verify(answer.document, ACCESS_LIST, owner.raw);
+  const current = await checkDocument(answer.document, owner.raw);
   // 3. For this partition, and of the version that is stated.
   if (current.partition !== partition) throw new Refused("wrong-partition", "The access list is of another partition.");
   if (current.version !== answer.version) throw conflict("The access list is not of the version that is stated.");
+  // 4. What an owner let a key do is no older than what an owner was seen to say before.
+  const seen = anchors.kept ? grantedIn(anchors.kept) : granted;
+  if (granted !== seen && readList(granted).version <= readList(seen).version)
+    throw conflict("The access list goes by an older list of the owner than was in force before.");
   const owners = (await Promise.all(current.owners.map(credential))).map((one) => one.fingerprint);
   const { version, principals } = current;
   return { version, document: answer.document, digest: await digest(answer.document), owners, principals };

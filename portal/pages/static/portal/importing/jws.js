@@ -5,18 +5,20 @@ import { Refused } from "./refused.js";
 
 const MALFORMED = "statement-malformed";
 
-function readJson(segment) {
+// The object that is written in JSON in a signed thing.
+export function readJson(written) {
   let found;
   try {
-    found = JSON.parse(text(fromB64u(segment, MALFORMED), MALFORMED));
-  } catch (error) {
-    if (error instanceof Refused) throw error;
+    found = JSON.parse(written);
+  } catch {
     throw new Refused(MALFORMED, "A signed statement is not JSON.");
   }
   if (found === null || typeof found !== "object" || Array.isArray(found))
     throw new Refused(MALFORMED, "A signed statement is no JSON object.");
   return found;
 }
+
+const readSegment = (segment) => readJson(text(fromB64u(segment, MALFORMED), MALFORMED));
 
 function segments(token) {
   // A token has one spelling: white space or padding would change the digest of what was signed.
@@ -26,18 +28,18 @@ function segments(token) {
 }
 
 // The header, not verified: good for choosing the key to verify with, and for nothing else.
-export const readHeader = (token) => readJson(segments(token)[0]);
+export const readHeader = (token) => readSegment(segments(token)[0]);
 
 // The statement, its signature *not* checked: for routing, never for a decision.
 export function readUnverified(token, kind) {
   if (readHeader(token).typ !== kind.typ) throw new Refused(MALFORMED, `This is no ${kind.typ}.`);
-  return kind.read(readJson(segments(token)[1]));
+  return kind.read(readSegment(segments(token)[1]));
 }
 
 // The statement, if the Ed25519 key with these 32 bytes signed it as a `kind`.
 export async function verify(token, kind, raw) {
   const [head, payload, signature] = segments(token);
-  const header = readJson(head);
+  const header = readSegment(head);
   if (header.alg !== "EdDSA" || header.typ !== kind.typ || "crit" in header || (header.b64 ?? true) !== true)
     throw new Refused(MALFORMED, `This is no ${kind.typ}.`);
   if (header.kid !== (await thumbprint(raw)))
@@ -46,7 +48,7 @@ export async function verify(token, kind, raw) {
   const signed = utf8(`${head}.${payload}`);
   if (!(await crypto.subtle.verify("Ed25519", key, fromB64u(signature, MALFORMED), signed)))
     throw new Refused("signature-invalid", "The signature does not hold: something in it was altered.");
-  return kind.read(readJson(payload));
+  return kind.read(readSegment(payload));
 }
 
 // Sign a statement of `typ`. `signer`: an Ed25519 private key of WebCrypto and its fingerprint.

@@ -77,9 +77,24 @@ const principal = shape(
   { credential: null, label: "" },
 );
 
+const securityKey = shape({ kty: among("FIDO2"), id: text, public_key: text, rp_id: text, origin: text });
+const editor = shape({ key: securityKey, label: text }, { label: "" });
+
 export const ACCESS_LIST = kind(
   "strongroom.access-list",
-  { v: one, partition: text, version: whole, previous: text, owners: listOf(credential), principals: listOf(principal) },
+  {
+    v: one, partition: text, version: whole, previous: text, owners: listOf(credential), principals: listOf(principal),
+    editors: listOf(editor),
+  },
+  { v: 1, editors: [] },
+);
+
+// An access list that a security key signed: no JWS, and so without a `typ`.
+export const EDITED_LIST = kind(
+  "access list by a security key",
+  {
+    v: one, granted: text, payload: text, key: text, authenticator_data: text, client_data: text, signature: text,
+  },
   { v: 1 },
 );
 
