@@ -65,6 +65,10 @@ PAGES = {
     "key-check": Rule(read=_NOBODY, change=_ADMINS),
     "partitions": Rule(read=CUSTOMER),
     "partition": Rule(read=CUSTOMER),
+    # No code: what these change is nothing until a security key signs it, or the owner's command.
+    "partition-access": Rule(read=_ADMINS, change=_ADMINS),
+    "partition-access-sign": Rule(read=_NOBODY, change=_ADMINS),
+    "partition-editors": Rule(read=_ADMINS, change=_ADMINS),
     "clients": Rule(read=CUSTOMER, change=_ADMINS),
     "client": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
     "client-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from portal.pages.views import (
+    access,
     callbacks,
     clients,
     devices,
@@ -37,6 +38,9 @@ urlpatterns = [
     path("keys/<str:reference>/check", key.key_check, name="key-check"),
     path("partitions/", partitions.partitions, name="partitions"),
     path("partitions/<str:reference>/", partitions.partition, name="partition"),
+    path("partitions/<str:reference>/access/", access.access, name="partition-access"),
+    path("partitions/<str:reference>/access/sign", access.sign, name="partition-access-sign"),
+    path("partitions/<str:reference>/security-keys/", access.security_keys, name="partition-editors"),
     path("clients/", clients.clients, name="clients"),
     path("clients/<str:client_id>/", clients.client, name="client"),
     path("clients/<str:client_id>/limits", clients.client_limits, name="client-limits"),

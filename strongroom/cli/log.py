@@ -86,7 +86,8 @@ def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
         records(actions, columns, empty="No officers' action stands in it."),
         records(lists, ["time", "version", "signed_by"], empty=""),
         pairs([("Continues the checkpoint of", moment(older.issued_at) if older else "none kept before")]),
-        "Every entry fits, and enough officers had approved each action. The checkpoint is kept for the next time.",
+        "Every entry fits, enough officers had approved each action, and the signature on each access list holds. "
+        "The checkpoint is kept for the next time.",
     )
 
 

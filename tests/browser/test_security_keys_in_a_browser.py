@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -12,34 +11,13 @@ from strongroom.client import account, log
 from strongroom.officer import actions, bodies
 from strongroom.protocol.action_table import ChangeOfficers
 from strongroom.protocol.admin_actions import signer
+from tests.support.authenticator import Authenticator, complaints
 from tests.support.reader import Reader
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.browser
 
 OFFICER = "partition2"
-
-
-class Authenticator:
-    """Chromium's virtual security key on a reader's page (WebAuthn domain of the DevTools protocol)."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.devtools = reader.page.context.new_cdp_session(reader.page)
-        self.devtools.send("WebAuthn.enable")
-        self.id = ""
-
-    def plug_in(self, **options: Any) -> None:
-        if self.id:
-            self.devtools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self.id})
-        usual = {
-            "protocol": "ctap2",
-            "transport": "usb",
-            "hasUserVerification": True,
-            "isUserVerified": True,
-            "automaticPresenceSimulation": True,
-        }
-        added = self.devtools.send("WebAuthn.addVirtualAuthenticator", {"options": usual | options})
-        self.id = str(added["authenticatorId"])
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +32,6 @@ def officer(browser: Browser, stack: Stack) -> Iterator[Reader]:
 @pytest.fixture(scope="module")
 def authenticator(officer: Reader) -> Authenticator:
     return Authenticator(officer)
-
-
-def complaints(officer: Reader, *expected: str) -> list[str]:
-    """The browser's, but for those. It misses RS256, which security keys need not have and the device does not take."""
-    usual = ("publicKey.pubKeyCredParams is missing", *expected)
-    found = [one for one in officer.complaints if not any(text in one for text in usual)]
-    officer.complaints.clear()
-    return found
 
 
 def register(officer: Reader) -> None:

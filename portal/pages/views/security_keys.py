@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from portal.pages.access import Reader, officer_page
 from portal.pages.forms import CODE, CodeInput
 from portal.pages.rendering import page
+from portal.pages.webauthn import AssertionForm, RegistrationForm, origin_of, read
 from portal.quorum import security_keys as quorum
 from portal.quorum import services
 from portal.quorum.models import AdminAction, Decision, OfficerProfile
@@ -19,25 +20,11 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.security_keys import SecurityKey
 
 
-class RegistrationForm(forms.Form):
-    """What `navigator.credentials.create` gave, in base64url."""
-
-    credential_id = forms.CharField(max_length=1_400)
-    public_key = forms.CharField(max_length=400)
-    authenticator_data = forms.CharField(max_length=4_000)
-    client_data = forms.CharField(max_length=2_000)
-
-
-class AssertionForm(forms.Form):
-    """What `navigator.credentials.get` gave, in base64url, for which answer, and a fresh one-time code."""
+class AnswerForm(AssertionForm):
+    """What a security key signed, for which answer, and a fresh one-time code."""
 
     decision = forms.ChoiceField(choices=Decision.choices)
     reason = forms.CharField(label="Why, if you decline", max_length=200, required=False)
-
-    credential_id = forms.CharField(max_length=1_400)
-    authenticator_data = forms.CharField(max_length=200)
-    client_data = forms.CharField(max_length=2_000)
-    signature = forms.CharField(max_length=200)
     otp = forms.CharField(label="A fresh one-time code", max_length=16, widget=CodeInput(CODE))
 
 
@@ -46,7 +33,7 @@ def security_keys(request: HttpRequest, reader: Reader) -> HttpResponse:
     """An officer's cards and security keys that are enrolled; and of a new key, what domain officers are to enrol."""
     officer, made = _officer(reader), None
     if request.method == "POST":
-        made = quorum.enrolment(officer=officer, origin=origin_of(request), **_read(RegistrationForm(request.POST)))
+        made = quorum.enrolment(officer=officer, origin=origin_of(request), **read(RegistrationForm(request.POST)))
     cards = cards_of(officer)
     return page(
         request,
@@ -62,7 +49,7 @@ def security_keys(request: HttpRequest, reader: Reader) -> HttpResponse:
 
 @officer_page
 def approve(request: HttpRequest, reader: Reader, action_id: int) -> HttpResponse:
-    officer, given = _officer(reader), _read(AssertionForm(request.POST))
+    officer, given = _officer(reader), read(AnswerForm(request.POST))
     otp = given.pop("otp")
     declines = given["decision"] == Decision.DECLINE
     if declines != bool(given["reason"]):
@@ -80,21 +67,10 @@ def approving(request: HttpRequest, officer: OfficerProfile, action: AdminAction
         usable = [one for one in quorum.keys_of(officer) if one.origin == origin_of(request)]
     except Refused:
         usable = []
-    return {"keys": usable, "challenge": b64u(bytes.fromhex(action.digest)), "answer": AssertionForm()}
-
-
-def origin_of(request: HttpRequest) -> str:
-    """The portal's origin as the reader's browser has it: of a host that the settings allow."""
-    return f"{request.scheme}://{request.get_host()}"
+    return {"keys": usable, "challenge": b64u(bytes.fromhex(action.digest)), "answer": AnswerForm()}
 
 
 def _officer(reader: Reader) -> OfficerProfile:
     if reader.officer is None:
         raise Refused("forbidden")
     return reader.officer
-
-
-def _read(form: forms.Form) -> dict[str, str]:
-    if not form.is_valid():
-        raise Refused("malformed", f"not filled in: {', '.join(form.errors)}")
-    return form.cleaned_data

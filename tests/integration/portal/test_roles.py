@@ -52,7 +52,10 @@ def parts(
     Membership.objects.create(user=leaving, tenant=acme.tenant, role="auditor")
     known: dict[str, dict[str, Any]] = {
         **{one: {"reference": key} for one in ("key", "key-receipt", "key-evidence", "key-public", "key-check")},
-        "partition": {"reference": acme_customer.partition},
+        **{
+            one: {"reference": acme_customer.partition}
+            for one in ("partition", "partition-access", "partition-access-sign", "partition-editors")
+        },
         "client": {"client_id": client},
         "client-remove": {"client_id": client},
         "client-limits": {"client_id": client},

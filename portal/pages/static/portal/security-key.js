@@ -31,10 +31,10 @@ async function create(form) {
   };
 }
 
-// What the key signs: the action's digest, or to decline SHA-256 over a label, the digest and the reason.
+// What the key signs: what the page says, or to decline an action SHA-256 over a label, its digest and the reason.
 async function challenge(form) {
   const digest = decode(form.dataset.challenge);
-  if (form.elements.decision.value === "approve") return digest;
+  if (!form.elements.decision || form.elements.decision.value === "approve") return digest;
   const text = new TextEncoder();
   const parts = [text.encode("strongroom.decline\0"), digest, text.encode(form.elements.reason.value)];
   return crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer());
