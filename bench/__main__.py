@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import bare_loop, bulk, growth, hsm_socket, many_keys, neighbours, rest
+from bench import bare_loop, bulk, growth, hsm_socket, log_copy, many_keys, neighbours, rest
 from bench.measure import Figure, Load, compare, cores, in_processes, times
 from bench.rig import PROJECT, Rig, stack
 
@@ -134,6 +134,8 @@ BENCHMARKS: dict[str, Callable[[Rig, str, int, float], Figure]] = {
         name=name, ours=neighbours.beside(rig, rest.p99), yardstick=neighbours.alone(rig, rest.p99), runs=runs,
         seconds=seconds, note="the same: 99 of 100 answered within; less is better", unit="ms",
     ),
+    "log.copy.vs_operations": log_copy.beside,
+    "log.copy.backlog.vs_operations": log_copy.backlog,
     "import.per_second": lambda rig, name, runs, seconds: compare(
         name=name, ours=bulk.ours(rig), yardstick=bulk.kms, runs=runs, seconds=seconds, unit="imports/s",
         note="as the next; the yardstick is AWS KMS's quota for ImportKeyMaterial",

@@ -34,19 +34,20 @@ BATCH = 5000
 """Entries a transaction."""
 
 # One statement for a batch. COPY would be its own kind of fast, but PostgreSQL has none under row-level security.
+# `%b`: arrays in PostgreSQL's own binary form, for half the time that it takes to write and read them as text.
 _INSERT = """
     INSERT INTO audit_logentry (device, lane, tenant_id, partition, n, entry, at, event, result, key, principal)
-    SELECT %s, %s, tenant, partition, n, entry, to_timestamp(time), event, result, key, principal
+    SELECT %b, %b, tenant, partition, n, entry, to_timestamp(time), event, result, key, principal
     FROM unnest(
-        %s::bigint[], %s::text[], %s::bigint[], %s::bytea[], %s::bigint[], %s::text[], %s::text[], %s::text[],
-        %s::text[]
+        %b::bigint[], %b::text[], %b::bigint[], %b::bytea[], %b::bigint[], %b::text[], %b::text[], %b::text[],
+        %b::text[]
     ) AS copied (tenant, partition, n, entry, time, event, result, key, principal)
 """
 # In order, so that copiers of two lanes never wait for one another in a circle.
 _COUNT = """
     INSERT INTO audit_activity (tenant_id, hour, key, event, ok, count)
     SELECT tenant, to_timestamp(hour * 3600), key, event, ok, count
-    FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::boolean[], %s::bigint[])
+    FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::boolean[], %b::bigint[])
         AS counted (tenant, hour, key, event, ok, count)
     ORDER BY 1, 2, 3, 4, 5
     ON CONFLICT (tenant_id, hour, key, event, ok) DO UPDATE SET count = audit_activity.count + excluded.count
@@ -54,7 +55,7 @@ _COUNT = """
 _USED = """
     INSERT INTO audit_lastuse (tenant_id, principal, at)
     SELECT tenant, principal, to_timestamp(time)
-    FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS used (tenant, principal, time)
+    FROM unnest(%b::bigint[], %b::text[], %b::bigint[]) AS used (tenant, principal, time)
     ORDER BY 1, 2
     ON CONFLICT (tenant_id, principal) DO UPDATE SET at = greatest(audit_lastuse.at, excluded.at)
 """
