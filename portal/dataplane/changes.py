@@ -4,7 +4,9 @@ import logging
 import select
 import threading
 import time
+from collections.abc import Callable
 
+import msgspec
 import psycopg
 
 CHANNEL = "strongroom_dataplane"
@@ -13,13 +15,20 @@ SILENCE_SECONDS = 1.0
 """After so long without a heartbeat nothing that is remembered may be used."""
 
 logger = logging.getLogger(__name__)
+NewKey = tuple[int, str, str]
+"""Tenant, key id, name: of a key or of its next version."""
+_new_key = msgspec.json.Decoder(NewKey)
 
 
 class Changes:
-    """Listens in a thread of its own. A generation is over with each change, whichever: changes are rare."""
+    """Listens in a thread of its own. A generation is over with each change, whichever: changes are rare.
 
-    def __init__(self, database_url: str) -> None:
+    But for new keys, which are not: of these `added` is told one by one, and the generation goes on.
+    """
+
+    def __init__(self, database_url: str, added: Callable[[NewKey], None]) -> None:
         self._database_url = database_url
+        self._added = added
         self._last_beat = float("-inf")
         self._lost = False
         self._starting = threading.Lock()
@@ -55,7 +64,7 @@ class Changes:
         with psycopg.connect(
             self._database_url, autocommit=True, connect_timeout=2, application_name=CHANNEL
         ) as connection:
-            connection.add_notify_handler(lambda _: self._over())
+            connection.add_notify_handler(lambda notice: self._heed(notice.payload))
             connection.execute(f"LISTEN {CHANNEL}")
             # Whatever was remembered before may have changed while nobody listened.
             self._over()
@@ -68,6 +77,12 @@ class Changes:
                 connection.execute("SELECT 1")
                 self._last_beat = asked
                 select.select([connection.fileno()], [], [], HEARTBEAT_SECONDS)
+
+    def _heed(self, payload: str) -> None:
+        try:
+            self._added(_new_key.decode(payload))
+        except msgspec.DecodeError:
+            self._over()
 
     def _over(self) -> None:
         self.generation += 1

@@ -1,6 +1,7 @@
 """From a token to its API client, and from a key's name to where it is: remembered until something changes."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from portal.dataplane.changes import Changes
+from portal.dataplane.changes import Changes, NewKey
 from strongroom.protocol.access import client_principal
 from strongroom.protocol.errors import Refused
 from tenants.quotas import Quota, quota_of
@@ -64,6 +65,8 @@ class Memory(Generic[V]):
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._generation = -1
+        self._forgotten = 0
+        self._forgetting = threading.Lock()
         self._values: dict[Hashable, V] = {}
         self._unknown: dict[Hashable, float] = {}
 
@@ -81,21 +84,31 @@ class Memory(Generic[V]):
             return found
         if unknown.get(key, 0.0) > time.monotonic():
             return None
+        forgotten = self._forgotten
         found = load()
         # These dictionaries are dropped with their generation, so a value that came too late goes with them.
-        if self._changes.generation == generation:
-            if found is None:
-                unknown[key] = time.monotonic() + UNKNOWN_SECONDS
-            else:
-                values[key] = found
+        with self._forgetting:
+            if self._changes.generation == generation and self._forgotten == forgotten:
+                if found is None:
+                    unknown[key] = time.monotonic() + UNKNOWN_SECONDS
+                else:
+                    values[key] = found
         return found
+
+    def forget(self, *keys: Hashable) -> None:
+        """These may be others now; nor is kept what is being loaded."""
+        with self._forgetting:
+            self._forgotten += 1
+            for key in keys:
+                self._values.pop(key, None)
+                self._unknown.pop(key, None)
 
 
 class Directory:
     """The two look-ups of the data plane."""
 
     def __init__(self, database_url: str) -> None:
-        self._changes = Changes(database_url)
+        self._changes = Changes(database_url, self._added)
         self._pool = ConnectionPool(
             database_url,
             min_size=0,
@@ -129,6 +142,11 @@ class Directory:
         if found is None:
             raise Refused("not-found", "you have no key of that name or id")
         return found
+
+    def _added(self, key: NewKey) -> None:
+        """A name that was unknown, or one key's alone, may be so no more. Other keys are where they were."""
+        tenant, key_id, name = key
+        self._keys.forget((tenant, key_id), (tenant, name))
 
     def _connection(self) -> AbstractContextManager[psycopg.Connection]:
         if self._pool.closed:  # opened in the process that serves, never before a fork
