@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stack.layout import State
 from strongroom.protocol.credentials import public_credential
-from tests.support import portal
+from tests.support import asynchronous, jobs, portal
+from tests.support.keys import aes_terms, import_material
 from tests.support.officers import Officer, make_officers
 from tests.support.pages import Visitor, visitor
 from tests.support.portal import Browser, Organisation
@@ -126,3 +127,22 @@ def bob(acme: Organisation) -> Visitor:
 @pytest.fixture(scope="module")
 def charlie(globex: Organisation) -> Visitor:
     return visitor(globex.owner)
+
+
+@pytest.fixture(scope="session")
+def job_key(acme: Organisation, acme_customer: Customer) -> dict[str, Any]:
+    """What the portal says of the key that `job` encrypts with."""
+    return import_material(acme, acme_customer, "jobs-aes", jobs.AES, aes_terms())
+
+
+@pytest.fixture
+def job(acme: Organisation, acme_customer: Customer, job_key: dict[str, Any]) -> jobs.Job:
+    """Four chunks of three items each, of which the portal has none yet."""
+    chunks = [[b"%d" % n for n in range(k * 3, k * 3 + 3)] for k in range(4)]
+    return jobs.open_job(acme, acme_customer, job_key, chunks)
+
+
+@pytest.fixture(scope="session")
+def async_key(acme: Organisation, acme_customer: Customer) -> dict[str, Any]:
+    """What the portal says of the key `async-aes`."""
+    return import_material(acme, acme_customer, "async-aes", asynchronous.AES, aes_terms())
