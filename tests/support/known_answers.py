@@ -2,13 +2,14 @@
 
 import base64
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -73,6 +74,8 @@ class Bench:
     def __init__(self, tenant: Tenant, token: str) -> None:
         self._tenant = tenant
         self._keys: dict[VectorKey, str] = {}
+        self.ran: Counter[tuple[Mechanism, bool]] = Counter()
+        """Vectors that were asked of a key that was imported: how many right and wrong ones of each mechanism."""
         self.http = httpx.Client(
             base_url=f"{tenant.stack.url}/api/v1/keys/", headers={"Authorization": f"Bearer {token}"}, timeout=60
         )
@@ -132,6 +135,7 @@ class Bench:
                 chunk = places[start : start + ITEMS]
                 answers = self._batch(key, operation, mechanism, dict(parameters), [cases[n] for n in chunk])
                 found.update(zip(chunk, answers, strict=True))
+                self.ran.update((mechanism, cases[n].good) for n in chunk)
         return [found[n] for n in range(len(cases))]
 
     def _batch(
@@ -153,6 +157,11 @@ class Bench:
         answer = self.http.post(f"{key}/{operation}", json=body)
         assert answer.status_code < 500, answer.text
         return answer.json()["code"] if answer.status_code != 200 else answer_of(answer.json())
+
+
+def each(mechanisms: Iterable[Mechanism]) -> list[Any]:
+    """Parameters of a test that runs once for each, with vectors of that one (see `vectors` in pyproject.toml)."""
+    return [pytest.param(one, marks=pytest.mark.vectors(one)) for one in mechanisms]
 
 
 def b64(data: bytes) -> str:

@@ -37,6 +37,7 @@ def pair(key_type: KeyType, one: Record) -> VectorKey:
     return VectorKey(key_type, PrivateKeyInfo(info).dump())
 
 
+@pytest.mark.vectors(Mechanism.ECDH_HKDF_SHA256)
 @pytest.mark.parametrize("role", ["init", "resp"])
 @pytest.mark.parametrize("section", CURVES_OF_NIST)
 def test_ecdh_agrees_on_nists_secret_and_refuses_what_is_no_point(check: Check, section: str, role: str) -> None:
@@ -74,6 +75,7 @@ SMALL_ORDER = [
 """u of the points of order 1, 2, 4 and 8 of curve25519 and its twist, also unreduced: what they agree on is zero."""
 
 
+@pytest.mark.vectors(Mechanism.ECDH_HKDF_SHA256)
 def test_x25519_agrees_as_in_rfc_7748_and_never_on_zero(check: Check) -> None:
     name, cases = "asymmetric/X25519/rfc7748.txt", []
     for one in records(name):

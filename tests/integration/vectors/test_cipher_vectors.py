@@ -37,6 +37,7 @@ def altered(case: Case) -> Iterator[Case]:
     yield case.altered("data", INVALID, aad=case.aad + b"\0")
 
 
+@pytest.mark.vectors(Mechanism.AES_GCM)
 @pytest.mark.parametrize("bits", [128, 192, 256])
 def test_aes_gcm_opens_what_nist_sealed_and_nothing_else(check: Check, bits: int) -> None:
     name = f"ciphers/AES/GCM/gcmDecrypt{bits}.rsp"
@@ -58,6 +59,7 @@ def test_aes_gcm_opens_what_nist_sealed_and_nothing_else(check: Check, bits: int
     check(cases + [changed for one in cases[:25:6] for changed in altered(one)])
 
 
+@pytest.mark.vectors(Mechanism.AES_GCM_SIV)
 def test_aes_gcm_siv_opens_what_openssl_sealed_and_nothing_else(check: Check) -> None:
     name = "ciphers/AES/GCM-SIV/openssl.txt"
     cases = [
@@ -71,6 +73,7 @@ def test_aes_gcm_siv_opens_what_openssl_sealed_and_nothing_else(check: Check) ->
     check(cases + [changed for one in cases for changed in altered(one)])
 
 
+@pytest.mark.vectors(Mechanism.CHACHA20_POLY1305)
 def test_chacha20_poly1305_opens_what_others_sealed_and_nothing_else(check: Check) -> None:
     name = "ciphers/ChaCha20Poly1305/boringssl.txt"
     cases = [
@@ -92,6 +95,7 @@ def test_chacha20_poly1305_opens_what_others_sealed_and_nothing_else(check: Chec
     check(cases + [changed for one in cases[::7] for changed in altered(one)])
 
 
+@pytest.mark.vectors(Mechanism.AES_KWP)
 @pytest.mark.parametrize("bits", [128, 192, 256])
 def test_key_wrap_is_nists(check: Check, bits: int) -> None:
     name = f"keywrap/kwtestvectors/KWP_AE_{bits}.txt"
@@ -112,6 +116,7 @@ def test_key_wrap_is_nists(check: Check, bits: int) -> None:
     check(cases)
 
 
+@pytest.mark.vectors(Mechanism.AES_KWP)
 def test_key_wrap_is_botans_in_both_directions(check: Check) -> None:
     name = "keywrap/kwp_botan.txt"
     cases = []

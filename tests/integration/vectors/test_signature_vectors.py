@@ -18,6 +18,9 @@ from tests.support.vector_files import FOLDER, Record, number, records, spread, 
 NIST = "asymmetric/RSA/FIPS_186-2/"
 RSA_SIZES = {"2048", "3072", "4096"}
 HASHES = {"SHA256", "SHA384", "SHA512"}
+RSA_PKCS1 = [Mechanism.RSA_PKCS1_SHA256, Mechanism.RSA_PKCS1_SHA384, Mechanism.RSA_PKCS1_SHA512]
+RSA_PSS = [Mechanism.RSA_PSS_SHA256, Mechanism.RSA_PSS_SHA384, Mechanism.RSA_PSS_SHA512]
+ECDSA = [Mechanism.ECDSA_SHA256, Mechanism.ECDSA_SHA384, Mechanism.ECDSA_SHA512]
 
 
 def rsa_public(n: int, e: int) -> VectorKey:
@@ -53,6 +56,7 @@ def no_signatures(case: Case) -> Iterator[Case]:
     yield case.altered("message", False, payload=case.payload + b"\0")
 
 
+@pytest.mark.vectors(*RSA_PKCS1)
 @pytest.mark.parametrize("name", ["FIPS_186-2/SigVer15_186-3.rsp", "SigVer15EMTest.txt"])
 def test_rsa_pkcs1_verifies_what_nist_says_and_nothing_else(check: Check, name: str) -> None:
     cases = []
@@ -81,12 +85,16 @@ def beside(signature: bytes, n: int) -> bytes:
 
 
 def right_ones() -> list[Case]:
-    name = f"{NIST}SigVer15_186-3.rsp"
-    return [
-        Case(name, rsa_public(n, number(one["e"])), Usage.VERIFY, Mechanism(f"RSA-PKCS1-{one['shaalg']}"),
-             value(one["msg"]), True, signature=value(one["s"]))
-        for n, one in rsa_records(name) if one["result"].startswith("P")
-    ][:3]  # fmt: skip
+    """One by each hash."""
+    name, found = f"{NIST}SigVer15_186-3.rsp", {}
+    for n, one in rsa_records(name):
+        mechanism = Mechanism(f"RSA-PKCS1-{one['shaalg']}")
+        if one["result"].startswith("P"):
+            found[mechanism] = Case(
+                name, rsa_public(n, number(one["e"])), Usage.VERIFY, mechanism, value(one["msg"]), True,
+                signature=value(one["s"]),
+            )  # fmt: skip
+    return list(found.values())
 
 
 def test_rsa_pkcs1_signs_as_nist_does(check: Check) -> None:
@@ -105,6 +113,7 @@ def test_rsa_pkcs1_signs_as_nist_does(check: Check) -> None:
     check(cases)
 
 
+@pytest.mark.wrong_vectors(*RSA_PSS)
 def test_a_pss_salt_of_another_length_than_the_hashs_is_not_valid(bench: Bench) -> None:
     """NIST's vectors have salts of 10 bytes, which no mechanism here has."""
     name = f"{NIST}SigVerPSS_186-3.rsp"
@@ -149,6 +158,7 @@ def on_curve(key: VectorKey) -> bool:
 NIST_CURVES = {"P-256": KeyType.EC_P256, "P-384": KeyType.EC_P384, "P-521": KeyType.EC_P521}
 
 
+@pytest.mark.vectors(*ECDSA)
 @pytest.mark.parametrize("curve", NIST_CURVES)
 def test_ecdsa_verifies_what_nist_says_and_nothing_else(check: Check, curve: str) -> None:
     key_type, cases = NIST_CURVES[curve], []
@@ -166,6 +176,7 @@ def test_ecdsa_verifies_what_nist_says_and_nothing_else(check: Check, curve: str
     check(cases)
 
 
+@pytest.mark.vectors(*ECDSA)
 def test_ecdsa_on_secp256k1_verifies(check: Check) -> None:
     name, cases = "asymmetric/ECDSA/SECP256K1/SigGen.txt", []
     for hashed in ("SHA256", "SHA384", "SHA512"):
@@ -179,6 +190,7 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 """Of edwards25519's base point (RFC 8032 §5.1)."""
 
 
+@pytest.mark.vectors(Mechanism.ED25519)
 def test_ed25519_is_that_of_rfc_8032(check: Check) -> None:
     name, cases = "asymmetric/Ed25519/sign.input", []
     for n, line in enumerate(spread((FOLDER / name).read_text().splitlines(), 16)):
@@ -194,6 +206,7 @@ def test_ed25519_is_that_of_rfc_8032(check: Check) -> None:
     check(cases)
 
 
+@pytest.mark.vectors(Mechanism.ML_DSA_65)
 def test_ml_dsa_verifies_what_others_signed_under_a_context(check: Check) -> None:
     name, cases = "asymmetric/MLDSA/kat_MLDSA_65_det_pure.rsp", []
     for one in spread(records(name), 6):
