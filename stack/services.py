@@ -132,6 +132,7 @@ def units(state: State, where: Addresses) -> list[Unit]:
     hsm = ["-m", "hsm", "--state", str(state.folder("hsm")), "--socket", str(state.hsm_socket)]
     celery = [*_PYTHON, "-m", "celery", "-A", "portal"]
     worker = ["--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    bulk = ["--queues=jobs,callbacks", "--pool=threads", "--concurrency=8"]
     beat = ["--loglevel=WARNING", "--pidfile=", f"--schedule={state.folder('beat') / 'schedule'}"]
     return [
         *found,
@@ -153,7 +154,7 @@ def units(state: State, where: Addresses) -> list[Unit]:
         ),
         Unit(
             "worker",
-            [*celery, "worker", "--concurrency=2", *worker],
+            [*celery, "worker", "--hostname=worker@%h", "--concurrency=2", *worker],
             portal,
             needs=served,
             ready=lambda: True,
@@ -161,7 +162,7 @@ def units(state: State, where: Addresses) -> list[Unit]:
         # Bulk work waits for the device, the database and others' servers: threads are enough.
         Unit(
             "bulk-worker",
-            [*celery, "worker", "--queues=jobs,callbacks", "--pool=threads", "--concurrency=8", *worker],
+            [*celery, "worker", "--hostname=bulk@%h", *bulk, *worker],
             portal,
             needs=served,
             ready=lambda: True,

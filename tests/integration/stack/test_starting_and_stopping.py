@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from stack.layout import PROJECT, State
 from tests.support.stack import Stack
@@ -52,6 +53,13 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "no Strongroom state" in refused.stderr
     assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_each_worker_has_a_name_of_its_own_and_answers_to_it(stack: Stack) -> None:
+    """Under one name, what is asked of one is answered by whichever has it."""
+    app = Celery(broker=f"redis+socket://{stack.state.valkey_socket}")
+    names = [name for answer in app.control.ping(timeout=5, limit=2) for name in answer]
+    assert sorted(name.partition("@")[0] for name in names) == ["bulk", "worker"]
 
 
 def test_a_second_start_on_a_running_state_says_where_the_first_is(stack: Stack) -> None:
