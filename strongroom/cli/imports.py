@@ -7,15 +7,14 @@ import typer
 
 from strongroom.cli import bulk, prompts, revocation
 from strongroom.cli import key_options as o
+from strongroom.cli.option_groups import spread
 from strongroom.cli.output import Json, moment, next_step, pairs, show, warn_of_mode
 from strongroom.cli.prompts import connected
 from strongroom.cli.receipts import show_checked, terms_rows
 from strongroom.client import airgap, imports, receipts
 from strongroom.client.envelopes import SealedKey
 from strongroom.client.files import write_private
-from strongroom.client.manifest import KeySettings
 from strongroom.client.material import Material
-from strongroom.client.revocation import EVERY
 from strongroom.protocol import jws
 from strongroom.protocol.envelope import ImportHeader
 from strongroom.protocol.errors import Refused
@@ -26,29 +25,13 @@ app = typer.Typer()
 
 
 @app.command("import")
+@spread
 def import_command(
     file: Annotated[Path | None, typer.Argument(exists=True, dir_okay=False, help=o.FORMS)] = None,
     *,
     name: Annotated[str, typer.Option()] = "",
     usage: Annotated[list[Usage] | None, typer.Option(help="Repeat for each use.")] = None,
-    key_type: o.Type = None,
-    encoding: o.Encoding = None,
-    mode: o.Mode = "signed",
-    mechanism: o.Mechanisms = None,
-    translate_to: o.TranslateTo = None,
-    not_before: o.NotBefore = None,
-    not_after: o.NotAfter = None,
-    expires: o.Expires = None,
-    revoke_at: o.RevokeAt = "",
-    revoke_token: o.RevokeToken = "",
-    revoke_token_file: o.RevokeTokenFile = None,
-    revoke_pin: o.RevokePin = None,
-    revoke_every: o.RevokeEvery = EVERY,
-    revoke_answer_key: o.RevokeAnswerKey = None,
-    revoke_dir: o.RevokeDir = None,
-    status_by: o.StatusBy = None,
-    status_at: o.StatusAt = "",
-    status_every: o.StatusEvery = "",
+    options: o.OfFile,
     certificate: o.Certificate = None,
     key_passphrase_file: o.Passphrase = None,
     transport: o.Via = "tee",
@@ -65,28 +48,8 @@ def import_command(
 ) -> None:
     """Bring a key into the partition. Only the device can open what leaves this machine."""
     route = o.make_route(transport, suite, validator)
-    o.warn_of_token(revoke_token)
-    common = KeySettings(
-        usage=usage or [],
-        type=key_type,
-        encoding=encoding,
-        mode=mode,
-        mechanism=mechanism or [],
-        translate_to=translate_to or [],
-        not_before=not_before,
-        not_after=not_after,
-        expires=expires,
-        revoke_at=revoke_at,
-        revoke_token=revoke_token,
-        revoke_token_file=str(revoke_token_file or ""),
-        revoke_pin=str(revoke_pin or ""),
-        revoke_every=revoke_every,
-        revoke_answer_key=str(revoke_answer_key or ""),
-        revoke_dir=str(revoke_dir or ""),
-        status_by=status_by or "",
-        status_at=status_at,
-        status_every=status_every,
-    )
+    o.warn_of_token(options.revoke_token)
+    common = options.settings(usage)
     if many is not None:
         if file or name or dry_run or new_version or certificate:
             raise Refused("configuration", "--bulk takes names, files and certificates from the folder or manifest")
@@ -96,7 +59,7 @@ def import_command(
         return
     if file is None or not name or not usage:
         raise Refused("configuration", "an import needs FILE, --name and --usage (or --bulk FOLDER|MANIFEST)")
-    material = o.read_key(file, key_type, encoding, certificate, key_passphrase_file)
+    material = o.read_key(file, options.key_type, options.encoding, certificate, key_passphrase_file)
     terms = common.terms(material)
     now = prompts.now()
     with connected() as connection:
@@ -108,8 +71,8 @@ def import_command(
             _show_sealed(as_json, sealed, material, terms)
             return
         receipt, path = imports.deliver(connection, sealed, now)
-        if revoke_dir:
-            revocation.list_kept(connection.home, revoke_dir, [name])
+        if options.revoke_dir:
+            revocation.list_kept(connection.home, options.revoke_dir, [name])
     checked = receipts.Checked(receipt, evidence.mode, compared=True)
     show_checked(
         as_json,
@@ -123,6 +86,7 @@ def import_command(
 
 
 @app.command()
+@spread
 def wrap(
     file: o.KeyFile,
     *,
@@ -130,24 +94,7 @@ def wrap(
     out: Annotated[Path, typer.Option("--out", dir_okay=False, help="The envelope to carry to the network.")],
     name: Annotated[str, typer.Option()],
     usage: o.Usages,
-    key_type: o.Type = None,
-    encoding: o.Encoding = None,
-    mode: o.Mode = "signed",
-    mechanism: o.Mechanisms = None,
-    translate_to: o.TranslateTo = None,
-    not_before: o.NotBefore = None,
-    not_after: o.NotAfter = None,
-    expires: o.Expires = None,
-    revoke_at: o.RevokeAt = "",
-    revoke_token: o.RevokeToken = "",
-    revoke_token_file: o.RevokeTokenFile = None,
-    revoke_pin: o.RevokePin = None,
-    revoke_every: o.RevokeEvery = EVERY,
-    revoke_answer_key: o.RevokeAnswerKey = None,
-    revoke_dir: o.RevokeDir = None,
-    status_by: o.StatusBy = None,
-    status_at: o.StatusAt = "",
-    status_every: o.StatusEvery = "",
+    options: o.OfFile,
     certificate: o.Certificate = None,
     key_passphrase_file: o.Passphrase = None,
     transport: o.ViaSaved = None,
@@ -162,7 +109,7 @@ def wrap(
     """Seal a key on a machine without a network, for keys that were validated elsewhere."""
     if out.exists() and not force:
         raise Refused("conflict", f"{out} is there already: choose another name, or --force")
-    o.warn_of_token(revoke_token)
+    o.warn_of_token(options.revoke_token)
     home, now = prompts.home(), prompts.now()
     saved = trust.read_bytes()
     route = airgap.saved_route(saved, transport, suite, tuple(validator or ()))
@@ -170,27 +117,8 @@ def wrap(
     evidence = airgap.open_saved(home, saved, route, now, int(max_age * 3600))
     warn_of_mode(evidence.mode)
     # 2. The key, its terms, the envelope.
-    material = o.read_key(file, key_type, encoding, certificate, key_passphrase_file)
-    common = KeySettings(
-        usage=usage,
-        mode=mode,
-        mechanism=mechanism or [],
-        translate_to=translate_to or [],
-        not_before=not_before,
-        not_after=not_after,
-        expires=expires,
-        revoke_at=revoke_at,
-        revoke_token=revoke_token,
-        revoke_token_file=str(revoke_token_file or ""),
-        revoke_pin=str(revoke_pin or ""),
-        revoke_every=revoke_every,
-        revoke_answer_key=str(revoke_answer_key or ""),
-        revoke_dir=str(revoke_dir or ""),
-        status_by=status_by or "",
-        status_at=status_at,
-        status_every=status_every,
-    )
-    terms = common.terms(material)
+    material = o.read_key(file, options.key_type, options.encoding, certificate, key_passphrase_file)
+    terms = options.settings(usage).terms(material)
     sealed = airgap.wrap(
         home,
         material,

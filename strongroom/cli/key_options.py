@@ -1,14 +1,17 @@
 """Options that say what a key file is and what the key may do: the same for every way of importing."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from strongroom.cli import prompts
 from strongroom.cli.output import aside
+from strongroom.client.manifest import KeySettings
 from strongroom.client.material import Material, needs_passphrase, read_material
 from strongroom.client.material.symmetric import TextEncoding
+from strongroom.client.revocation import EVERY
 from strongroom.client.routes import Route
 from strongroom.protocol.envelope import Transport
 from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage
@@ -73,6 +76,46 @@ Validators = Annotated[
 OwnerConsent = Annotated[
     bool, typer.Option("--owner-consent", help="Sign, as owner, for terms looser than those of the version before.")
 ]
+
+
+_NAMES = {"key_type": "type"}
+"""What is called otherwise in `KeySettings`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MayDo:
+    """Options for what a key may do, and who may revoke it."""
+
+    mode: Mode = "signed"
+    mechanism: Mechanisms = None
+    translate_to: TranslateTo = None
+    not_before: NotBefore = None
+    not_after: NotAfter = None
+    revoke_at: RevokeAt = ""
+    revoke_token_file: RevokeTokenFile = None
+    revoke_pin: RevokePin = None
+    revoke_every: RevokeEvery = EVERY
+    revoke_answer_key: RevokeAnswerKey = None
+    revoke_dir: RevokeDir = None
+
+    def settings(self, usage: list[Usage] | None) -> KeySettings:
+        """The same as a manifest has them."""
+        given = {_NAMES.get(name, name): value for name, value in asdict(self).items() if value}
+        said: dict[str, Any] = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+        return KeySettings(usage=usage or [], **said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfFile(MayDo):
+    """The same for a key that comes from a file."""
+
+    key_type: Type = None
+    encoding: Encoding = None
+    expires: Expires = None
+    revoke_token: RevokeToken = ""
+    status_by: StatusBy = None
+    status_at: StatusAt = ""
+    status_every: StatusEvery = ""
 
 
 def read_key(

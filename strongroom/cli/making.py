@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from strongroom.cli import key_options as o
 from strongroom.cli import prompts
 from strongroom.cli.asking import Sealed, described
+from strongroom.cli.option_groups import spread
 from strongroom.cli.output import Json, next_step, show, warn_of_mode
 from strongroom.cli.prompts import connected
 from strongroom.cli.receipts import show_checked
@@ -30,22 +31,13 @@ Name = Annotated[str, typer.Argument(help="Name of the key.")]
 
 
 @app.command("make")
+@spread
 def keys_make(
     name: Name,
     *,
     kind: Annotated[str, typer.Option("--type", help="EC-P256, AES-256, …; RSA-3072 (bits), HMAC-32 (bytes).")],
     usage: o.Usages,
-    mode: o.Mode = "signed",
-    mechanism: o.Mechanisms = None,
-    translate_to: o.TranslateTo = None,
-    not_before: o.NotBefore = None,
-    not_after: o.NotAfter = None,
-    revoke_at: o.RevokeAt = "",
-    revoke_token_file: o.RevokeTokenFile = None,
-    revoke_pin: o.RevokePin = None,
-    revoke_every: o.RevokeEvery = revocation.EVERY,
-    revoke_answer_key: o.RevokeAnswerKey = None,
-    revoke_dir: o.RevokeDir = None,
+    options: o.MayDo,
     transport: o.Via = "tee",
     suite: o.By = "HPKE-XWING",
     validator: o.Validators = None,
@@ -55,33 +47,19 @@ def keys_make(
 ) -> None:
     """Have the device make a key under your terms: nobody outside ever has it, and no other device can."""
     material = to_be_made(kind)
-    common = KeySettings(
-        usage=usage,
-        mode=mode,
-        mechanism=mechanism or [],
-        translate_to=translate_to or [],
-        not_before=not_before,
-        not_after=not_after,
-        revoke_at=revoke_at,
-        revoke_token_file=str(revoke_token_file or ""),
-        revoke_pin=str(revoke_pin or ""),
-        revoke_every=revoke_every,
-        revoke_answer_key=str(revoke_answer_key or ""),
-        revoke_dir=str(revoke_dir or ""),
-    )
     with connected() as connection:
         made = imports.import_key(
             connection,
             material,
             name,
-            common.terms(material),
+            options.settings(usage).terms(material),
             prompts.now(),
             route=o.make_route(transport, suite, validator),
             new_version=new_version,
             owner_consent=owner_consent,
         )
-        if revoke_dir:
-            list_kept(connection.home, revoke_dir, [name])
+        if options.revoke_dir:
+            list_kept(connection.home, options.revoke_dir, [name])
     _show(as_json, made, usage)
 
 
