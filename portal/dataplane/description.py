@@ -25,7 +25,10 @@ SUMMARIES = {
     Usage.HASH: ("Hash with a key, or under its authority", "the message"),
     Usage.TRANSLATE: ("Decrypt with a key and encrypt with another, in the device", "the ciphertext"),
     Usage.DERIVE: ("Agree on a secret with a key and derive from it", "the peer's SubjectPublicKeyInfo in DER"),
-    Usage.WRAP: ("Wrap a data key, or make one", "the data key; none where `generate` has one made"),
+    Usage.WRAP: (
+        "Wrap a data key, or make one",
+        "the data key; none where `generate` has one made, and in a batch an empty one for each that is to be made",
+    ),
     Usage.UNWRAP: ("Unwrap a data key", "the wrapped key"),
     Usage.REWRAP: (
         "Bring a ciphertext from an older version of a key to its newest, in the device",

@@ -11,12 +11,13 @@ from strongroom.cli.batches import Batch
 from strongroom.cli.output import show
 from strongroom.cli.prompts import connected
 from strongroom.client import receipts
+from strongroom.client.batches import BatchOutcome, operate_batch
 from strongroom.client.files import write_private
 from strongroom.client.operations import Outcome, operate, usual_mechanism
 from strongroom.client.signatures import file_digest
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.instructions import MAX_PAYLOAD, MAX_SEALED, Parameters
+from strongroom.protocol.instructions import MAX_PAYLOAD, MAX_SEALED, Item, Parameters
 from strongroom.protocol.mechanisms import Mechanism, Usage
 
 Key = Annotated[str, typer.Option(help="Name or id of the key.")]
@@ -73,6 +74,22 @@ class Ask:
                 sealed=self.sealed,
             )
 
+    def each(self, items: list[Item], **parameters: Any) -> BatchOutcome:
+        """The answers to items that are at hand, at most `MAX_ITEMS`."""
+        with connected() as connection:
+            return operate_batch(
+                connection,
+                self.usage,
+                self.key,
+                items,
+                now=prompts.now(),
+                version=self.version,
+                mechanism=self.mechanism or "",
+                parameters=Parameters(**parameters),
+                token_mode=self.token_mode,
+                sealed=self.sealed,
+            )
+
     def batch(self, as_json: bool, files: tuple[Path | None, Path, Path | None], **parameters: Any) -> None:
         """`files`: --in, --batch and --out."""
         single, source, target = files
@@ -117,7 +134,7 @@ def encoded(file: Path | None) -> str:
     return b64u(file.read_bytes()) if file else ""
 
 
-def described(outcome: Outcome) -> dict[str, Any]:
+def described(outcome: Outcome | BatchOutcome) -> dict[str, Any]:
     """What every answer says in JSON. `sealed`: whether the provider saw neither payload nor result."""
     return {name: getattr(outcome, name) for name in ("key_id", "version", "mechanism", "sealed")}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 
 from stack.layout import PROJECT
 from strongroom.protocol.encoding import make_id
@@ -116,6 +117,27 @@ def test_files_are_encrypted_translated_and_decrypted_and_bad_lines_keep_their_p
     alice.write("in.jsonl", *({"payload": base64.b64decode(one["result"])} for one in moved[:2]))
     alice("decrypt", "--key", target, *options)
     assert [base64.b64decode(one["result"]) for one in alice.read("out.jsonl")] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("more", [(), ("--token-mode",), ("--sealed",)])
+def test_many_data_keys_are_made_at_once(alice: Command, more: tuple[str, ...]) -> None:
+    kek = os.urandom(32)
+    name = alice.import_key(
+        kek, "token" if "--token-mode" in more else "signed",
+        "--usage", "wrap", "--usage", "unwrap", "--type", "AES-256", "--encoding", "raw",
+    )  # fmt: skip
+    asked = ["datakey", "--key", name, "--length", "24", *more]
+    said = alice(*asked, "--count", "300", "--clear", "clear", "--out", "wrapped")
+    assert (said["count"], said["sealed"]) == (300, "--sealed" in more)
+    clear, wrapped = (
+        [base64.b64decode(line) for line in (alice.folder / one).read_bytes().splitlines()]
+        for one in ("clear", "wrapped")
+    )
+    assert [aes_key_unwrap_with_padding(kek, one) for one in wrapped] == clear
+    assert ({len(one) for one in clear}, len(set(clear))) == ({24}, 300)
+    assert {(alice.folder / one).stat().st_mode & 0o777 for one in ("clear", "wrapped")} == {0o600}
+    alice(*asked, "--count", "1", "--out", "alone")
+    assert len((alice.folder / "alone").read_bytes().splitlines()) == 1
 
 
 def test_a_certification_request_may_be_asked_for_sealed(alice: Command) -> None:
