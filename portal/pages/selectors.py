@@ -100,7 +100,20 @@ def principals_now(*, tenant: Tenant) -> list[tuple[str, str]]:
 def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:
     """Entries in the tenant's own names for its devices, clients and keys."""
     names = names_of(tenant=tenant)
-    return [Line(one, names.principals.get(one.principal, ""), names.keys.get(one.key, "")) for one in entries]
+    return [
+        Line(one, names.principals.get(one.principal, "") or _signer_of_list(one), names.keys.get(one.key, ""))
+        for one in entries
+    ]
+
+
+def _signer_of_list(entry: Entry) -> str:
+    """In words who signed the access list that an entry put in force; empty for any other entry."""
+    document = entry.details.get("document")
+    if entry.event != "access:update" or not isinstance(document, str):
+        return ""
+    signer, editors = signer_of(document), editors_of(read_list(document))
+    label = next((one.label or "without a name" for one in editors if one.key.fingerprint == signer), "")
+    return f"security key {label}" if label else "the owner"
 
 
 def lines_of_world(entries: list[Entry]) -> list[Line]:

@@ -30,7 +30,8 @@ class Access(PageView):
     def put(self, request: Request, partition_id: str) -> Response:
         """Put a new access list in force.
 
-        `document` is an `AccessList` of the next version, signed by an owner: the device checks it.
+        `document` is an `AccessList` of the next version, signed by an owner, or by a security key that an owner lets
+        change who is listed: the device checks it.
         """
         services.update_access(
             tenant=self.tenant, partition_id=partition_id, actor=self.caller.user.username, **self.read(AccessIn)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from strongroom.protocol.access import Editor, Principal, edit_challenge, read_list
+from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, read_json
 from strongroom.protocol.security_keys import SecurityKey
 from tests.support import portal
@@ -14,6 +15,7 @@ from tests.support.pages import Visitor, text, visitor
 from tests.support.portal import Organisation
 from tests.support.sealed import Customer, SealedDevice
 from tests.support.security_keys import SoftwareKey
+from tests.support.transports import make_envelope, post_import
 
 ORIGIN = "http://localhost"
 
@@ -114,7 +116,6 @@ def test_who_has_no_right_is_off_and_a_device_of_ones_own_comes_on_with_its_cred
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from strongroom.protocol.credentials import public_credential
     from tenants import services
 
     credential = public_credential(Ed25519PrivateKey.generate())
@@ -130,6 +131,36 @@ def test_who_has_no_right_is_off_and_a_device_of_ones_own_comes_on_with_its_cred
         principal=f"device:{credential.fingerprint}", rights=["verify"], credential=credential, label=fresh_name
     )
     assert page.in_force() == [dora.device_entry(["import", "sign"]), added]
+
+
+def test_the_log_names_the_key_that_signed_and_the_owner(page: Page, dora: Customer, key: SoftwareKey) -> None:
+    from portal.audit.services import copy_log
+
+    following, boxes = page.shown()
+    assert page.sign(text(page.ask(following, boxes | {"off": [dora.client]})), key).status_code == 302
+    page.in_force()
+    copy_log(wait=True)
+    shown = text(page.who.get("/log/"))
+    assert f'<span title="{key.credential.fingerprint}">security key Alice' in shown
+    assert f'<span title="{public_credential(dora.owner).fingerprint}">the owner</span>' in shown
+
+
+@pytest.mark.usefixtures("engine_keys")
+def test_the_engine_opens_what_a_device_sent_that_the_key_listed_and_nothing_of_one_that_it_took_off(
+    page: Page, acme: Organisation, dora: Customer, key: SoftwareKey, fresh_name: str
+) -> None:
+    device = dora.device_entry([]).principal
+    following, boxes = page.shown()
+    assert page.sign(text(page.ask(following, boxes | {"off": [dora.client]})), key).status_code == 302
+    for name in ("first", "second"):
+        envelope = make_envelope(acme, dora, ("engine", "HPKE-XWING"), f"{fresh_name}-{name}")
+        answer = post_import(acme, dora, envelope)
+        if name == "first":
+            assert answer.status_code == 201, answer.text
+            following, boxes = page.shown()
+            assert page.sign(text(page.ask(following, boxes | {"off": [device]})), key).status_code == 302
+    assert answer.json()["code"] == "device-not-listed"
+    page.in_force()
 
 
 def test_of_a_long_list_a_part_is_shown_and_found_and_the_rest_stays_as_it_is(
