@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from hsm import records as r
 from hsm import standings as st
+from hsm import verdicts
 from hsm.clock import NANO, age_ns
 from hsm.faults import log_fault
 from hsm.keytree import KeyTree
@@ -37,7 +38,6 @@ THREADS = 64
 MOST_CALLS = 4
 """Calls under way at once for one partition: its slow endpoint holds no more threads than these."""
 SCANNED = 500
-_WHY = {"active": st.UNCHECKED, "suspended": st.SUSPENDED, "revoked": st.REVOKED, "unknown": st.UNKNOWN}
 _KEYS = "partitions/*/keys/*/*"
 
 
@@ -222,9 +222,9 @@ class Revocator:
             watched = watch.watched
             if self._outbox.is_revoked(watched.path) or watched.path not in self._watched:
                 continue
-            _note(watch, outcome, ended.failure, moment)
+            verdicts.note(watch, outcome, ended.failure, moment)
             good_until = watched.good_until
-            self._standings.set(watched.place, good_until, watched.calls, _why(watched, now))
+            self._standings.set(watched.place, good_until, watched.calls, verdicts.why(watched, now))
             if outcome is not None and outcome.status == "revoked":
                 self._standings.set(watched.place, 0, watched.calls, st.REVOKED)
                 revoked[watched.path] = Revoked(watch.source.name, outcome.answer, outcome.reason, now)
@@ -233,7 +233,7 @@ class Revocator:
                 resumed.append(watched.path)
             elif good_until <= now and not watched.logged and all(one.calls for one in watched.watches):
                 watched.logged = True
-                suspended[_words(watched, now)].append(watched.path)
+                suspended[verdicts.words(watched, now)].append(watched.path)
         self._outbox.revoked(revoked)
         for why, paths in suspended.items():
             self._outbox.changed("key:suspend", paths, why)
@@ -261,41 +261,7 @@ class Revocator:
             last_check=worst.checked or None,
             failure=worst.failure,
             next_check=self._around.clock.now() + max(0, (due - now) // NANO),
-            why="" if watched.good_until > now else _words(watched, now),
+            why="" if watched.good_until > now else verdicts.words(watched, now),
             checks=watched.calls,
             seconds=round(worst.page.seconds, 6),
         )
-
-
-def _note(watch: Watch, outcome: Outcome | None, failure: str, moment: int) -> None:
-    """What one source now says of one version. Where it says nothing, its last good answer runs out by itself."""
-    watch.checked = moment
-    if outcome is None:
-        watch.failure = watch.said = failure or "the answer says nothing of this key"
-        watch.why = st.FAILED
-        return
-    watch.answered_at, watch.failure = moment, ""
-    watch.good_until, watch.answer, watch.said = outcome.good_until, outcome.status, outcome.reason
-    watch.why = _WHY[outcome.status]
-
-
-def _worst(watched: Watched, now: int) -> Watch:
-    for one in watched.watches:
-        if one.good_until <= now:
-            return one
-    return watched.watches[0]
-
-
-def _why(watched: Watched, now: int) -> int:
-    return _worst(watched, now).why
-
-
-def _words(watched: Watched, now: int) -> str:
-    worst = _worst(watched, now)
-    if worst.why == st.UNCHECKED:
-        silent = f"; asked {(now - worst.page.asked_at) // NANO} s ago, and not answered yet"
-        return ("its last answer has run out" if worst.calls else "no answer yet") + (
-            silent if worst.page.under_way else ""
-        )
-    said = {st.SUSPENDED: "suspended", st.UNKNOWN: "unknown", st.REVOKED: "revoked"}.get(worst.why, "no valid answer")
-    return f"{said}: {worst.said}" if worst.said else said
