@@ -11,7 +11,7 @@ import typer
 from strongroom.cli import prompts
 from strongroom.cli.output import Json, aside, next_step, pairs, records, show
 from strongroom.cli.prompts import connected
-from strongroom.client import jobs
+from strongroom.client import job_results, jobs
 from strongroom.client.job_files import FORMS, Form, result_line
 from strongroom.protocol.encoding import b64u
 from strongroom.protocol.errors import Refused
@@ -105,7 +105,7 @@ def fetch(
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             try:
-                for outcome in jobs.results(connection, kept, now=prompts.now(), told=_progress):
+                for outcome in job_results.results(connection, kept, now=prompts.now(), told=_progress):
                     counts["items"] += 1
                     counts["failed"] += outcome.error is not None
                     counts["invalid"] += outcome.valid is False

@@ -1,5 +1,6 @@
-"""Bulk jobs: a file of many lines, sealed chunk by chunk here, carried out in the background, opened here again.
+"""Bulk jobs: a file of many lines, sealed chunk by chunk here, carried out in the background.
 
+`job_results` opens the answers.
 The reply keys of all chunks come from one secret, in `jobs/JOB.json` of the folder, which never leaves it. Whoever is
 interrupted continues: what the portal has of a job is not sent again.
 """
@@ -16,19 +17,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from strongroom.client import asking, operations_keys
 from strongroom.client.account import Record
-from strongroom.client.batches import ItemError, ItemOutcome
+from strongroom.client.batches import ItemError
 from strongroom.client.connection import Connection
 from strongroom.client.files import read_file, write_private
 from strongroom.client.home import Home
 from strongroom.client.http import segment
 from strongroom.client.job_files import Form, file_digest, in_chunks, read_items
 from strongroom.protocol import jws
-from strongroom.protocol.certificates import verify_statement
 from strongroom.protocol.encoding import b64u, digest, make_id, read_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.instructions import MOST_DEFERRED, SEALED, Instruction, Item, Parameters
 from strongroom.protocol.mechanisms import Usage
-from strongroom.protocol.sealed import REPLY_KEY, Binding, OperationResult, SealedContent, open_reply, seal_content
+from strongroom.protocol.sealed import REPLY_KEY, Binding, SealedContent, seal_content
 
 T = TypeVar("T")
 Told = Callable[[int, int], None]
@@ -39,7 +39,6 @@ QUOTA_SECONDS = 600.0
 """So long a minute is waited for in which the quota leaves room for the next chunk."""
 _PAUSE_SECONDS = 1.0
 _LABEL = b"strongroom-job-reply-1\x00"
-VALID = b"\x01"
 
 
 class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +65,6 @@ class _Opened(msgspec.Struct, frozen=True):
 
 class _Stored(msgspec.Struct, frozen=True):
     number: int
-
-
-class _Reply(msgspec.Struct, frozen=True):
-    sealed: bytes
-    statement: str
 
 
 def submit(
@@ -122,7 +116,7 @@ def submit(
         "callback": callback,
     }
     once = make_id("")
-    opened = _patiently(lambda: connection.portal.post("jobs", body, _Opened, once=once))
+    opened = patiently(lambda: connection.portal.post("jobs", body, _Opened, once=once))
     job = KeptJob(
         job=opened.id,
         binding=Binding(
@@ -159,16 +153,16 @@ def send(connection: Connection, job: KeptJob, source: Path, *, now: int, told: 
     there = {one.number for one in connection.portal.get(f"{path}/chunks", list[_Stored])}
     for number, items in enumerate(in_chunks(_items(source, job.form, {}))):
         if number not in there:
-            content = SealedContent(_reply_key(job, number), b"", job.parameters, items)
+            content = SealedContent(reply_key(job, number), b"", job.parameters, items)
             sealed = seal_content(key.public_key, binding, content)
             body = {
                 "sealed": sealed,
                 "items": len(items),
                 "instruction": _instruction(connection.home, job, sealed, now),
             }
-            _patiently(lambda n=number, b=body: connection.portal.put(f"{path}/chunks/{n}", b, Record))  # type: ignore[misc]
+            patiently(lambda n=number, b=body: connection.portal.put(f"{path}/chunks/{n}", b, Record))  # type: ignore[misc]
         told(number + 1, len(job.chunks))
-    _patiently(lambda: connection.portal.post(f"{path}/start", {}, Record))
+    patiently(lambda: connection.portal.post(f"{path}/start", {}, Record))
     return job.job
 
 
@@ -180,7 +174,7 @@ def kept(home: Home, job: str) -> KeptJob:
 
 def status(connection: Connection, job: str) -> Record:
     """What the portal says of a job."""
-    return _patiently(lambda: connection.portal.get(f"jobs/{segment(job)}", Record))
+    return patiently(lambda: connection.portal.get(f"jobs/{segment(job)}", Record))
 
 
 def jobs(connection: Connection) -> list[Record]:
@@ -197,54 +191,6 @@ def delete(connection: Connection, job: str) -> None:
     opens = _path(connection.home, job)
     connection.portal.delete(f"jobs/{segment(job)}")
     opens.unlink(missing_ok=True)
-
-
-def results(connection: Connection, job: KeptJob, *, now: int, told: Told) -> Iterator[ItemOutcome]:
-    """The outcome of every line, in order, each as the device vouches for it.
-
-    Raises `Refused`: `conflict` where the job is not done; `result-mismatch`, `certificate-invalid`,
-    `signature-invalid` where what came is not the device's answer to what was sent.
-    """
-    state = status(connection, job.job).get("status")
-    if state != "done":
-        raise Refused("conflict", f"the job is {state}")
-    line = 0
-    for number in range(len(job.chunks)):
-        path = f"jobs/{segment(job.job)}/chunks/{number}"
-        reply = _patiently(lambda p=path: connection.portal.get(p, _Reply))  # type: ignore[misc]
-        for outcome in _open(connection.home, job, number, reply, now):
-            while line in job.unread:
-                yield ItemOutcome(error=job.unread[line])
-                line += 1
-            yield outcome
-            line += 1
-        told(number + 1, len(job.chunks))
-    while line in job.unread:
-        yield ItemOutcome(error=job.unread[line])
-        line += 1
-
-
-def _open(home: Home, job: KeptJob, number: int, reply: _Reply, now: int) -> list[ItemOutcome]:
-    """The answers of one chunk. Its reply key is in its request alone, so that a reply which it opens is to that."""
-    binding = job.binding
-    result, certified = verify_statement(reply.statement, OperationResult, home.manufacturer_roots(), "device", now)
-    if not result.device == certified.device_id == binding.device or result.reply_digest != digest(reply.sealed):
-        raise Refused("result-mismatch", f"chunk {number}: the device does not vouch for it")
-    for name in ("partition", "key", "version", "operation", "mechanism"):
-        if getattr(result, name) != getattr(binding, name):
-            raise Refused("result-mismatch", f"chunk {number}: its {name} is not the one that was asked for")
-    opened = open_reply(_reply_key(job, number), result.request_digest, reply.sealed)
-    if len(opened.results) != job.chunks[number]:
-        raise Refused("result-mismatch", f"chunk {number}: {len(opened.results)} answers, {job.chunks[number]} items")
-    verified = binding.operation == Usage.VERIFY
-    return [
-        ItemOutcome(error=ItemError(*opened.errors[place]))
-        if place in opened.errors
-        else ItemOutcome(valid=one == VALID)
-        if verified
-        else ItemOutcome(result=one)
-        for place, one in enumerate(opened.results)
-    ]
 
 
 def _items(source: Path, form: Form, unread: dict[int, ItemError]) -> Iterator[Item]:
@@ -277,7 +223,8 @@ def _instruction(home: Home, job: KeptJob, sealed: bytes, now: int) -> str:
     return jws.sign(instruction, home.key("device"))
 
 
-def _reply_key(job: KeptJob, number: int) -> bytes:
+def reply_key(job: KeptJob, number: int) -> bytes:
+    """What opens the reply to one chunk."""
     return HKDF(SHA256(), REPLY_KEY, salt=None, info=_LABEL + str(number).encode()).derive(job.secret)
 
 
@@ -287,7 +234,7 @@ def _path(home: Home, job: str) -> Path:
     return home.path / "jobs" / f"{job}.json"
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T]) -> T:
     """Ask again what may be asked again, while a part of the provider is away."""
     begun = time.monotonic()
     while True:
