@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from portal.audit import selectors as audit
+from portal.pages.roles import may
 from portal.pages.selectors import access_of
 from strongroom.protocol.access import Principal, client_principal
 from strongroom.protocol.errors import Refused
@@ -11,11 +12,25 @@ from tee.models import Key
 from tenants.models import ApiClient, ClientDevice, Partition, Tenant
 
 StepState = Literal["done", "now", "later"]
+Importing = Literal["here", "by others", "nowhere"]
+_YOUR_OWN = "Your own key, encrypted to the device before it leaves, with your terms beside it; "
+_OR_MADE = "or one that the device makes and nobody outside ever has. "
+_HOW_TO_IMPORT: dict[Importing, str] = {
+    "here": _YOUR_OWN
+    + "here in the browser, by scripts that the provider serves, or by the command, which you got from elsewhere; "
+    + _OR_MADE,
+    "by others": _YOUR_OWN + _OR_MADE + "By the command; an owner or an admin can also import in the browser:",
+    "nowhere": _YOUR_OWN + _OR_MADE + "By the command:",
+}
+"""Whether the reader imports in the browser, somebody else does, or nobody can: where npm installed nothing."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step; only the first that is not done is `now`. `page` is the name of the page where it is done, if any is."""
+    """A step; only the first that is not done is `now`.
+
+    `page`: the name of the page where its reader does it, if any is. With `page_first` the command is the other way.
+    """
 
     title: str
     why: str
@@ -23,6 +38,7 @@ class Step:
     page: str
     reference: str
     state: StepState
+    page_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,25 +49,32 @@ class _Way:
     command: str = ""
     page: str = ""
     reference: str = ""
+    page_first: bool = False
 
 
 def steps(
     *,
     tenant: Tenant,
     username: str,
+    role: str,
     url: str,
+    in_browser: bool,
     partitions: list[Partition],
     devices: list[ClientDevice],
     clients: list[ApiClient],
     keys: list[Key],
 ) -> list[Step]:
-    """Each with what is to be typed or opened, in the tenant's own names. `url`: the portal's own address."""
+    """Each with what is to be typed or opened, in the tenant's own names.
+
+    `url`: the portal's own address. `in_browser`: what encrypts in the browser is installed here.
+    """
     defined = [one for one in partitions if one.status == Partition.Status.DEFINED]
     listed = [one for partition in defined for one in _listed(partition)]
     listed_clients = {one.principal for one in listed if one.principal.startswith("client:")}
     device = f"device:{devices[0].fingerprint}" if devices else "device:FINGERPRINT"
     client = client_principal(clients[0].client_id) if clients else "client:CLIENT_ID"
     used = bool(keys) and bool(audit.last_used(tenant=tenant))
+    importing: Importing = "nowhere" if not in_browser else "here" if may(role, "import") else "by others"
     way = [
         _Way(
             bool(devices),
@@ -88,11 +111,11 @@ def steps(
         _Way(
             bool(keys),
             "Import or make a key",
-            "Import your own, which is encrypted to the device on your machine with your terms beside it; or have the "
-            "device make one that nobody outside ever has.",
+            _HOW_TO_IMPORT[importing],
             "strongroom import signing-key.pem --name first --usage sign --usage verify --mode token\n"
             "strongroom keys make first --type EC-P256 --usage sign --usage verify --mode token",
-            "import",
+            "import" if importing == "here" else "",
+            page_first=True,
         ),
         _Way(
             bool(clients),
@@ -127,6 +150,7 @@ def steps(
             one.page,
             one.reference,
             "done" if one.done else "now" if number == current else "later",
+            one.page_first,
         )
         for number, one in enumerate(way)
     ]

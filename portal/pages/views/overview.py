@@ -8,6 +8,7 @@ from portal.audit import selectors as audit
 from portal.pages import selectors
 from portal.pages.access import Reader, any_page
 from portal.pages.attention import notices
+from portal.pages.browser_modules import import_map
 from portal.pages.chart import SPANS, chart
 from portal.pages.onboarding import steps
 from portal.pages.rendering import page
@@ -35,6 +36,8 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
     way = steps(
         tenant=tenant,
         username=reader.user.username,
+        role=reader.role,
+        in_browser=bool(import_map()),
         url=request.build_absolute_uri("/"),
         partitions=partitions,
         devices=devices,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from strongroom.protocol.credentials import public_credential
 from tests.support.keys import import_p256
 from tests.support.pages import Visitor, as_role, text
-from tests.support.portal import Organisation, make_organisation
-from tests.support.sealed import Customer
+from tests.support.portal import Organisation, make_customer, make_organisation
+from tests.support.sealed import Customer, SealedDevice
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,44 @@ def test_a_newcomer_is_led_and_only_one_step_is_now(peter: Visitor) -> None:
     assert "strongroom access allow" not in page
     for path, step in (("/keys/", "ask for one"), ("/partitions/", "owner init"), ("/jobs/", "job submit")):
         assert step in text(peter.get(path))
+
+
+def import_step(page: str) -> str:
+    found = re.search(r'<li class="now"><b>Import or make a key</b>.*?</li>', page, re.DOTALL)
+    assert found is not None, page
+    return found.group()
+
+
+@pytest.fixture(scope="module")
+def keyless(device: SealedDevice) -> Organisation:
+    """A tenant with a device that has its rights, whose next step is its first key."""
+    from tenants import services
+
+    organisation = make_organisation("keyless", "kay")
+    customer = make_customer(organisation, device)
+    mine = public_credential(customer.device_key)
+    services.enrol_device(tenant=organisation.tenant, name="kays", credential=mine, actor="kay")
+    return organisation
+
+
+@pytest.mark.needs("npm")
+def test_to_the_first_key_leads_the_page_first_and_the_command_beside_it(
+    keyless: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role in ("owner", "admin"):
+        step = import_step(text(as_role(keyless.tenant, role).get("/")))
+        assert step.index('href="/keys/import/"') < step.index("Or by the command:") < step.index("strongroom import")
+    for role in ("operator", "auditor"):
+        step = import_step(text(as_role(keyless.tenant, role).get("/")))
+        assert "/keys/import/" not in step
+        assert "an owner or an admin can also import in the browser" in step
+        assert "strongroom import" in step
+    # Where npm installed nothing, nobody is led to a page that only says so.
+    monkeypatch.setattr("portal.pages.views.overview.import_map", lambda: "")
+    step = import_step(text(as_role(keyless.tenant, "owner").get("/")))
+    assert "/keys/import/" not in step
+    assert "browser" not in step
+    assert "strongroom import" in step
 
 
 def test_whoever_has_signed_is_led_no_more(alice: Visitor, acme: Organisation, key: dict[str, Any]) -> None:
