@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.browser import chromium
+from tests.support.importing import Importing
 from tests.support.reader import ARGUMENTS, Reader
 from tests.support.stack import Stack
 
@@ -23,6 +24,24 @@ def browser() -> Iterator[Browser]:
 def alice(browser: Browser, stack: Stack) -> Iterator[Reader]:
     """Acme's Alice, logged in."""
     yield from _reader(browser, stack, stack.people.admins["acme"].username)
+
+
+@pytest.fixture(scope="module")
+def importer(browser: Browser, stack: Stack) -> Iterator[Reader]:
+    """Acme's Alice again, in a browser that keeps its device key for all tests of a module."""
+    yield from _reader(browser, stack, stack.people.admins["acme"].username)
+
+
+@pytest.fixture
+def importing(importer: Reader) -> Iterator[Importing]:
+    """Alice on the page of imports, whose browser may import; afterwards nothing that she had altered on the way is."""
+    found = Importing(importer)
+    found.ready()
+    found.requests.clear()
+    importer.complaints.clear()
+    yield found
+    importer.page.unroute_all(behavior="wait")
+    found.leave()
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,22 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Locator, Request, expect
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from playwright.sync_api import Locator, Request, Route, expect
 
 from strongroom.client import access
 from strongroom.protocol.credentials import PublicCredential
-from tests.support.reader import Reader
+from strongroom.protocol.encoding import b64u, canonical_json, from_b64u
+from tests.support.reader import SCREENS, Reader
 
 SEALED = "/api/v1/imports"
+PATIENCE = 20_000
+LEAVES, HAS_IT = "What will leave this browser", "The device has it"
 
 
 @dataclass
@@ -105,7 +110,7 @@ class Importing:
         for one in ("key_type", "key_encoding"):
             if one in selected:
                 self._fill_in(one, selected.pop(one))
-        self.page.get_by_label("Key file").set_input_files(
+        self.page.get_by_label("Key file", exact=True).set_input_files(
             {"name": file, "mimeType": "application/octet-stream", "buffer": data}
         )
         self.page.get_by_label("Name", exact=True).fill(name)
@@ -114,6 +119,15 @@ class Importing:
         for one, value in selected.items():
             self._fill_in(one, value)
 
+    def sealed(self) -> None:
+        """Encrypted, and shown before it leaves."""
+        self.encrypt()
+        expect(self.step(LEAVES)).to_be_visible(timeout=PATIENCE)
+
+    def sent_and_received(self) -> None:
+        self.send()
+        expect(self.step(HAS_IT)).to_be_visible(timeout=PATIENCE)
+
     def _fill_in(self, name: str, value: str) -> None:
         control = self.page.locator(f"#{name.replace('_', '-')}")
         control.evaluate("one => { const place = one.closest('details'); if (place) place.open = true }")
@@ -121,6 +135,22 @@ class Importing:
             control.select_option(value)
         else:
             control.fill(value)
+
+    def unlock(self, passphrase: str) -> None:
+        self.page.get_by_label("Passphrase").fill(passphrase)
+        self.page.get_by_label("Passphrase").press("Tab")
+
+    def certify(self, data: bytes) -> None:
+        """Give the key's certificate in a file of its own."""
+        self._give("certificate", "chain.pem", data)
+
+    def gives_terms_before(self, data: bytes) -> None:
+        self._give("terms-before", "terms.json", data)
+
+    def _give(self, control: str, name: str, data: bytes) -> None:
+        self.page.locator(f"#{control}").set_input_files(
+            {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+        )
 
     def encrypt(self) -> None:
         self.page.get_by_role("button", name="Ask everyone again, and encrypt").click()
@@ -132,6 +162,40 @@ class Importing:
         with self.page.expect_download() as download:
             self.page.get_by_role("link", name=button).click()
         return Path(download.value.path()).read_bytes()
+
+    # --- what is said on the way ---
+
+    def hears_from(self, path: str, change: Callable[[Any], None]) -> None:
+        """Have `change` alter what the portal answers at a path of the interface."""
+
+        def alter(route: Route) -> None:
+            response = route.fetch()
+            answer = response.json()
+            change(answer)
+            route.fulfill(response=response, json=answer)
+
+        self.page.route(f"**/api/v1/{path}", alter)
+
+    def hears_the_truth(self) -> None:
+        self.page.unroute_all(behavior="wait")
+
+    # --- what is seen ---
+
+    def look(self) -> None:
+        """Nothing is cut off on any screen."""
+        for width, scheme in [*SCREENS, (360, "light")]:
+            self.reader.screen(width, scheme)
+            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"cut off at {width}"
+
+    def nothing_left(self, *said: str) -> None:
+        """The page says why it does not go on, and no sealed payload has left."""
+        expect(self.refusal).to_be_visible(timeout=PATIENCE)
+        for words in said:
+            expect(self.refusal).to_contain_text(words)
+        expect(self.refusal).to_contain_text("Nothing was encrypted or sent.")
+        expect(self.step(LEAVES)).to_be_hidden()
+        assert self.sent() == []
 
     # --- what left ---
 
@@ -154,3 +218,16 @@ def spellings(secret: bytes) -> set[bytes]:
         inner = secret[shift : shift + (len(secret) - shift) // 3 * 3]
         found |= {base64.b64encode(inner), base64.urlsafe_b64encode(inner)}
     return found
+
+
+def pem(key: Any) -> bytes:
+    """A private key as the page reads it."""
+    data: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return data
+
+
+def altered(token: str, **members: Any) -> str:
+    """A signed statement with other members under the old signature."""
+    header, payload, signature = token.split(".")
+    said = json.loads(from_b64u(payload)) | members
+    return f"{header}.{b64u(canonical_json(said))}.{signature}"

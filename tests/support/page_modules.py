@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from stack.layout import PROJECT
 
 MODULES = PROJECT / "portal/pages/static/portal/importing"
@@ -25,7 +27,7 @@ class PageModules:
     def run(self, script: str, given: Any = None) -> Any:
         """What `script` (the body of an async function of `given`) returns, by way of JSON. Bytes are in hexadecimal.
 
-        A `Refused` comes as `{"refused": code, "sentence": …}`.
+        A `Refused` comes as `{"refused": code, "sentence": …, "ways": […]}`.
         """
         whole = f"""
             import {{ Refused }} from "./refused.js";
@@ -37,7 +39,7 @@ class PageModules:
               console.log(JSON.stringify(found ?? null));
             }} catch (error) {{
               if (!(error instanceof Refused)) throw error;
-              console.log(JSON.stringify({{ refused: error.code, sentence: error.message }}));
+              console.log(JSON.stringify({{ refused: error.code, sentence: error.message, ways: error.ways }}));
             }}
         """
         path = self._folder / "test.js"
@@ -47,3 +49,23 @@ class PageModules:
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+def pkcs8(key: Any, encoding: Encoding = Encoding.DER) -> bytes:
+    data: bytes = key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
+    return data
+
+
+def read(modules: PageModules, data: bytes, key_type: str = "", encoding: str = "", **said: Any) -> dict[str, Any]:
+    """The material that the page reads in a file; `said`: a passphrase, or a certificate's bytes."""
+    script = """
+        const { readMaterial } = await import("./material.js");
+        const { certificate, ...said } = given.said;
+        if (certificate) said.certificate = fromHex(certificate);
+        const found = await readMaterial(fromHex(given.data), said);
+        return { ...found, secret: hex(found.secret), chain: found.chain.map((one) => hex(one.bytes)) };
+    """
+    said = {name: one.hex() if isinstance(one, bytes) else one for name, one in said.items()}
+    given = {"data": data.hex(), "said": said | {"keyType": key_type, "encoding": encoding}}
+    found: dict[str, Any] = modules.run(script, given)
+    return found

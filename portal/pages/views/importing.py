@@ -9,6 +9,7 @@ from portal.pages.browser_modules import import_map
 from portal.pages.rendering import page
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.mechanisms import REGISTRY
+from tee import selectors as tee
 from tenants import selectors as tenants
 from tenants.models import Partition, Tenant
 
@@ -18,11 +19,17 @@ KEY_TYPES = ("AES-128", "AES-256", "ChaCha20", "HMAC", "RSA", "EC-P256", "EC-P38
 
 @customer_page
 def import_key(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
+    """`?version-of=` names a key that is to get a new version: the form is filled in for it.
+
+    Raises `Refused("not-found")` for a key that the tenant does not have.
+    """
+    succeeded = request.GET.get("version-of", "")
     partitions = [one for one in tenants.partitions(tenant=tenant) if one.status == Partition.Status.DEFINED]
     return page(
         request,
         "customer/import.html",
         reader=reader,
+        before=tee.key(tenant=tenant, reference=succeeded) if succeeded else None,
         partitions=partitions,
         key_types=KEY_TYPES,
         import_map=import_map(),

@@ -83,6 +83,7 @@ def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) ->
         form=form,
         outcome=outcome,
         refused=refused,
+        compared=_compared(newest, tenant),
         lines=selectors.lines_of_tenant(entries.entries, tenant=tenant),
         more=entries.older is not None,
     )
@@ -132,6 +133,12 @@ def _listed(key: Key) -> tuple[list[selectors.Principal], Refused | None]:
         return selectors.access_of(key.partition).principals, None
     except Refused as error:
         return [], error
+
+
+def _compared(key: Key, tenant: Tenant) -> str:
+    """By what a browser finds what it sent for a key."""
+    about = {"key": key.key_id, "name": key.name, "partition": key.partition.partition_id, "tenant": tenant.slug}
+    return json.dumps(about)
 
 
 def _jwk(key: Key) -> str:

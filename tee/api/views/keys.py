@@ -15,7 +15,7 @@ from tee.api.serializers import (
     VersionIn,
     VersionOut,
 )
-from tenants.api.base import ApiView
+from tenants.api.base import ApiView, PageView
 from tenants.permissions import ADMINS, CLIENT, READERS
 
 
@@ -43,7 +43,7 @@ class Key(ApiView):
         return Response(KeyOut(revocation.newest(tenant=self.tenant, reference=reference)).data)
 
 
-class Receipt(ApiView):
+class Receipt(PageView):
     allowed = {"GET": READERS}
 
     @extend_schema(parameters=[VersionIn], responses=ReceiptOut)

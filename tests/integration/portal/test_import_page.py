@@ -9,7 +9,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import override_settings
 
-from tests.support.pages import Visitor, visitor
+from tests.support.keys import import_p256
+from tests.support.pages import Visitor, as_role, visitor
 from tests.support.portal import Organisation, make_organisation
 from tests.support.sealed import Customer
 
@@ -61,3 +62,37 @@ def test_without_a_partition_the_page_says_what_comes_first(fresh_name: str) -> 
 def test_the_list_of_keys_leads_those_here_who_may_import(alice: Visitor, acme: Organisation) -> None:
     assert f'href="{PATH}"' in text(alice.get("/keys/"))
     assert f'href="{PATH}"' not in text(visitor(acme.auditor).get("/keys/"))
+
+
+@pytest.fixture(scope="module")
+def key(acme: Organisation, acme_customer: Customer) -> dict[str, Any]:
+    return import_p256(acme, acme_customer, "to-be-renewed")
+
+
+@pytest.mark.needs("npm")
+def test_a_keys_page_leads_here_and_the_form_is_filled_in_for_its_next_version(
+    alice: Visitor, key: dict[str, Any]
+) -> None:
+    there = f"{PATH}?version-of={key['key_id']}"
+    assert f'href="{there}"' in text(alice.get(f"/keys/{key['key_id']}/"))
+    page = text(alice.get(there))
+    assert "Import a new version of to-be-renewed" in page
+    assert "strongroom import KEY.pem --name to-be-renewed --new-version" in page
+    filled = re.search(r'<input id="key-name"[^>]*>', page)
+    assert filled is not None
+    assert f'value="to-be-renewed" data-name="to-be-renewed" data-key="{key["key_id"]}"' in filled.group()
+    assert re.search(r'<input type="checkbox" id="new-version"[^>]* checked>', page)
+
+
+def test_who_may_not_import_is_led_to_the_command_alone(acme: Organisation, key: dict[str, Any]) -> None:
+    for role in ("operator", "auditor"):
+        page = text(as_role(acme.tenant, role).get(f"/keys/{key['key_id']}/"))
+        assert "strongroom import KEY.pem --name to-be-renewed --new-version" in page
+        assert PATH not in page
+        assert as_role(acme.tenant, role).get(f"{PATH}?version-of={key['key_id']}").status_code == 403
+
+
+def test_of_charlies_key_there_is_no_version_to_import(globex: Organisation, key: dict[str, Any]) -> None:
+    charlie = visitor(globex.owner)
+    for reference in (key["key_id"], "to-be-renewed", "key_nothing", "\x00"):
+        assert charlie.get(f"{PATH}?version-of={reference}").status_code == 404

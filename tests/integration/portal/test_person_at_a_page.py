@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from strongroom.protocol import jws
-from strongroom.protocol.statements import Attestation
+from strongroom.protocol.statements import Attestation, Receipt
+from tests.support.keys import import_p256
 from tests.support.pages import Visitor, give_login, visitor
 from tests.support.portal import PASSWORD, Organisation
 from tests.support.sealed import Customer
@@ -52,6 +53,16 @@ def test_a_session_counts_where_pages_call_and_nowhere_else(alice: Visitor) -> N
     assert call(alice, "devices").status_code == 200
     for path in ("whoami", "clients", "keys"):
         assert call(alice, path).json()["code"] == "unauthenticated"
+
+
+def test_alices_page_compares_a_keys_receipts(
+    alice: Visitor, acme: Organisation, acme_customer: Customer, globex: Organisation, fresh_name: str
+) -> None:
+    imported = import_p256(acme, acme_customer, fresh_name)
+    receipt = call(alice, f"keys/{fresh_name}/receipt?version=1").json()["receipt"]
+    assert jws.read_unverified(receipt, Receipt).key_id == imported["key_id"]
+    assert call(alice, f"keys/{fresh_name}/receipt?version=2").json()["code"] == "not-found"
+    assert call(visitor(globex.owner), f"keys/{imported['key_id']}/receipt").json()["code"] == "not-found"
 
 
 def test_a_password_without_a_one_time_code_is_no_session(acme: Organisation) -> None:

@@ -2,7 +2,7 @@
 
 import { fingerprint, parsePem } from "./certificates.js";
 import { credential } from "./judging.js";
-import { Refused } from "./refused.js";
+import { BY_COMMAND, Refused } from "./refused.js";
 import { credential as isCredential } from "./statements.js";
 
 const configuration = (sentence) => new Refused("configuration", sentence);
@@ -26,8 +26,39 @@ async function publicKey(file, what) {
   }
 }
 
-// What is kept of the four: texts alone.
-export async function readAnchors({ provider, roots, validation, owner }) {
+const POLICY = "policy.json";
+const ASKED = ["manufacturer", "provider"];
+
+function policyIn(content) {
+  const { require: named, ...rest } = content;
+  if (Object.keys(rest).length || !Array.isArray(named) || !named.every((one) => /^(manufacturer|provider|validator:.+)$/.test(one)))
+    throw configuration(`${POLICY} must be {"require": ["manufacturer", …]} and nothing else.`);
+  if (named.every((one) => one === "provider"))
+    throw configuration("The policy must require someone besides the provider to vouch for keys.");
+  return named.filter((one) => !ASKED.includes(one));
+}
+
+// Which third parties must vouch, by the files of the command's folder: whom its policy names, else every validator.
+export async function thirdPartiesIn(files) {
+  const validators = [];
+  let policy = null;
+  for (const file of files) {
+    let content;
+    try {
+      content = JSON.parse(await contentOf(file, `${POLICY} and validators`));
+      if (file.name === POLICY) policy = policyIn(content);
+      else if (typeof content.url === "string" && isCredential(content.credential)) validators.push(`validator:${file.name.replace(/\.json$/, "")}`);
+      else throw new SyntaxError();
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      throw configuration(`${file.name} is neither ${POLICY} nor a validator of trust/validators.`);
+    }
+  }
+  return policy ?? validators;
+}
+
+// What is kept of the files: texts alone. `third`: policy and validators, as far as there are any.
+export async function readAnchors({ provider, roots, validation, owner, third = [] }) {
   if (!provider) throw configuration("Name the provider as the manufacturer does.");
   const pem = await contentOf(roots, "the manufacturer's roots (manufacturer-roots.pem)");
   parsePem(pem);
@@ -36,7 +67,18 @@ export async function readAnchors({ provider, roots, validation, owner }) {
     roots: pem,
     validation: await publicKey(validation, "the provider's validation key (provider-validation.json)"),
     owner: await publicKey(owner, "your owner credential's public half (owner.json)"),
+    third: await thirdPartiesIn(third),
   };
+}
+
+// Throws `Refused` where somebody must vouch whom a page cannot ask.
+export function checkAskable({ third = [] }) {
+  if (third.length)
+    throw new Refused(
+      "validation-failed",
+      `By what you keep here ${third.join(", ")} must vouch too, and a page cannot ask a third party: its certificate is one that you pinned and no browser knows, and pages of this portal may call no other host. The command asks it:`,
+      BY_COMMAND,
+    );
 }
 
 // What `judge` takes, of what is kept; `list`: the access list of the partition that was verified last, or "".
@@ -59,5 +101,6 @@ export async function describe(kept) {
     ...roots,
     ["Provider's validation key", anchors.validation.fingerprint],
     ["Owner, who is you", anchors.own.fingerprint],
+    ["Must vouch", [...ASKED, ...(kept.third ?? [])].join(", ")],
   ];
 }

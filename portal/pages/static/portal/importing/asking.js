@@ -4,21 +4,23 @@ import { carried } from "./certificates.js";
 import { nonce } from "./encoding.js";
 import { SUITE, TRANSPORT } from "./envelope.js";
 import * as jws from "./jws.js";
-import { Refused } from "./refused.js";
+import { BY_COMMAND, Refused } from "./refused.js";
 import { ATTESTATION, ENDORSEMENT } from "./statements.js";
 
 function offered(tokens, inForce, what) {
   const ofSuite = tokens.filter((token) => jws.readUnverified(token, ENDORSEMENT).suite === SUITE);
   if (!ofSuite.length)
-    throw new Refused("suite-unsupported", `The provider offers no ${what} of suite ${SUITE} in its device: import with the command.`);
+    throw new Refused("suite-unsupported", `The provider offers no ${what} of suite ${SUITE} in its device. Import with the command:`, BY_COMMAND);
   const found = ofSuite.find((token) => inForce.includes(jws.readUnverified(token, ENDORSEMENT).key_id));
   if (!found) throw new Refused("validation-failed", `The provider publishes no ${what} that its device has in force.`);
   return found;
 }
 
 // All that is said about a partition and the keys to seal to: a dossier, of which nothing is believed before `judge`.
-export async function gather(portal, partition, now) {
+// `say` is told whom is being asked.
+export async function gather(portal, partition, now, say) {
   // 1. The partition's access list and attestation.
+  say("Asking the device about the partition…");
   const attestationNonce = nonce();
   const { version, document } = await portal.get(`partitions/${partition}/access`);
   const { attestation } = await portal.post(`partitions/${partition}/attestation`, { nonce: attestationNonce });
@@ -36,6 +38,7 @@ export async function gather(portal, partition, now) {
   ];
   const answers = [];
   for (const [who, subject, path, endorsement, besides] of asked) {
+    say(`Asking the ${who} about the ${subject}…`);
     const question = { nonce: nonce(), key_id: jws.readUnverified(endorsement, ENDORSEMENT).key_id, ...besides };
     const { statement } = await portal.post(path, question);
     answers.push({ who, subject, nonce: question.nonce, statement });

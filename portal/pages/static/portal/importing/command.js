@@ -1,14 +1,22 @@
 // The command that does the same without this page, with the form's values filled in.
 
-const quoted = (value) => (/^[A-Za-z0-9@%+=:,./_*-]+$/.test(value) && value !== "*" ? value : `'${value.replace(/'/g, `'\\''`)}'`);
+import { BY_COMMAND } from "./refused.js";
 
-// `given`: as for `makeTerms`, with name, file, keyType, encoding, and the names of files for the revocation endpoint.
+export const quoted = (value) => (/^[A-Za-z0-9@%+=:,./_*-]+$/.test(value) && value !== "*" ? value : `'${value.replace(/'/g, `'\\''`)}'`);
+
+// A file's name as an argument.
+export const fileNamed = (name) => quoted(name.startsWith("-") ? `./${name}` : name);
+
+// `given`: as for `makeTerms`, with name, newVersion, file, keyType, encoding, and the names of other files.
 export function commandFor(given) {
+  const { status = {} } = given;
   const options = [
     ["--name", given.name || "NAME"],
+    given.newVersion && ["--new-version"],
     ...(given.usages.length ? given.usages : ["sign"]).map((one) => ["--usage", one]),
     given.keyType && ["--type", given.keyType],
     given.encoding && ["--encoding", given.encoding],
+    given.certificateFile && ["--certificate", given.certificateFile],
     given.authorisation === "token" && ["--mode", "token"],
     ...given.mechanisms.map((one) => ["--mechanism", one]),
     given.notBefore && ["--not-before", given.notBefore],
@@ -23,9 +31,12 @@ export function commandFor(given) {
           given.revocation.answerKeyFile && ["--revoke-answer-key", given.revocation.answerKeyFile],
         ]
       : []),
+    status.method && ["--certificate-status", status.method],
+    status.url && ["--certificate-status-at", status.url],
+    status.every && ["--certificate-status-every", status.every],
   ].filter(Boolean);
-  const file = given.file ? quoted(given.file.startsWith("-") ? `./${given.file}` : given.file) : "KEY.pem";
-  return `strongroom import ${file} ${options.map(([name, value]) => `${name} ${quoted(value)}`).join(" ")}`;
+  const written = options.map(([name, ...value]) => [name, ...value.map(quoted)].join(" "));
+  return `${BY_COMMAND} ${given.file ? fileNamed(given.file) : "KEY.pem"} ${written.join(" ")}`;
 }
 
 // What the owner runs, where the owner credential is, so that a browser's device may import and nothing else.

@@ -1,8 +1,11 @@
-// Reads DER (X.690): as much as certificates and key files need, and strictly.
+// Reads DER (X.690): as much as certificates and key files need, and strictly. Writes what wraps one key format in another.
 
+import { concat } from "./encoding.js";
 import { Refused } from "./refused.js";
 
-export const TAG = { integer: 0x02, bits: 0x03, octets: 0x04, oid: 0x06, utcTime: 0x17, time: 0x18, sequence: 0x30 };
+export const TAG = {
+  boolean: 0x01, integer: 0x02, bits: 0x03, octets: 0x04, oid: 0x06, utcTime: 0x17, time: 0x18, sequence: 0x30,
+};
 
 // The elements in `bytes`, one after the other: each with its tag, its content, and itself whole.
 export class Der {
@@ -23,7 +26,7 @@ export class Der {
   // The next element, which must have this tag.
   take(tag) {
     const begin = this.at;
-    if (this.bytes[begin] !== tag) this.fail();
+    if (this.done || this.bytes[begin] !== tag) this.fail();
     let size = this.bytes[begin + 1];
     let content = begin + 2;
     if (size === undefined) this.fail();
@@ -38,7 +41,12 @@ export class Der {
     const end = content + size;
     if (end > this.bytes.length) this.fail();
     this.at = end;
-    return { content: this.bytes.subarray(content, end), whole: this.bytes.subarray(begin, end) };
+    return { tag, content: this.bytes.subarray(content, end), whole: this.bytes.subarray(begin, end) };
+  }
+
+  // The next element, whatever it is.
+  any() {
+    return this.take(this.next);
   }
 
   // What is inside the next element.
@@ -58,6 +66,13 @@ export class Der {
     return content.subarray(1);
   }
 
+  // A whole number that JavaScript can hold.
+  number() {
+    const { content } = this.take(TAG.integer);
+    if (content.length < 1 || content.length > 5 || content[0] >= 0x80) this.fail();
+    return content.reduce((value, byte) => value * 256 + byte, 0);
+  }
+
   end() {
     if (!this.done) this.fail();
   }
@@ -65,4 +80,14 @@ export class Der {
   fail() {
     throw new Refused(this.code, "This is not DER as it should be.");
   }
+}
+
+// An element of this tag around `parts`.
+export function der(tag, ...parts) {
+  const content = concat(...parts);
+  const size = content.length;
+  if (size < 0x80) return concat(Uint8Array.of(tag, size), content);
+  const octets = [];
+  for (let left = size; left; left = Math.floor(left / 256)) octets.unshift(left % 256);
+  return concat(Uint8Array.of(tag, 0x80 | octets.length, ...octets), content);
 }

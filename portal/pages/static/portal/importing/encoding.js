@@ -14,6 +14,9 @@ export function text(bytes, code = "malformed") {
   }
 }
 
+// Text of which only the letters of ASCII matter, whatever the bytes are.
+export const latin1 = (bytes) => new TextDecoder("latin1").decode(bytes);
+
 export function concat(...parts) {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;

@@ -1,4 +1,5 @@
-// The evidence file of a key that was imported here: what `strongroom evidence verify` checks.
+// Files for the command: the evidence of a key that was imported here, for `strongroom evidence verify`, and the envelope
+// that is sent, for `strongroom receipt verify --envelope`.
 
 import { verifyStatement } from "./certificates.js";
 import { concat, fromBase64, hex, nonce, sha256 } from "./encoding.js";
@@ -49,4 +50,19 @@ export async function evidenceFile(portal, imported, anchors, now) {
     checkpoint,
     lanes: { [LANE]: entries },
   });
+}
+
+// The text of the file that the command's `wrap` would have written: all that leaves, and what its receipt must say.
+export function envelopeFile({ body, sent, answerHolds, dossier }) {
+  const { partition, ...envelope } = body;
+  const { header, key_type, public_key, check_value } = sent;
+  return JSON.stringify(
+    {
+      v: 1, partition, envelope, consent: "",
+      sent: { header, key_type, public_key, check_value, dossier: "", answer_holds: answerHolds },
+      dossier,
+    },
+    null,
+    1,
+  );
 }

@@ -1,13 +1,16 @@
 // The form of a key and its terms: what it says, and which uses and mechanisms it offers.
 
-import { readMaterial } from "./material.js";
+import { fileNamed } from "./command.js";
+import { needsPassphrase, readMaterial } from "./material.js";
 import { Refused } from "./refused.js";
 import { byId, choices, chosenIn } from "./showing.js";
-import { fits } from "./terms.js";
+import { SYMMETRIC } from "./symmetric.js";
+import { fits, PUBLIC_USAGES } from "./terms.js";
 
 const value = (id) => byId(id).value.trim();
 const file = (id) => byId(id).files[0];
 const contentOf = async (id) => (file(id) ? file(id).text() : "");
+const bytesOf = async (id) => (file(id) ? new Uint8Array(await file(id).arrayBuffer()) : null);
 
 // What the form says, in the words of the command; files by their names alone.
 export function said() {
@@ -15,8 +18,10 @@ export function said() {
   return {
     file: file("key-file")?.name ?? "",
     name: value("key-name"),
+    newVersion: byId("new-version").checked,
     keyType: value("key-type"),
     encoding: value("key-encoding"),
+    certificateFile: file("certificate")?.name ?? "",
     usages: chosenIn(byId("usages")),
     mechanisms: chosenIn(byId("mechanisms")),
     authorisation: value("authorisation"),
@@ -26,10 +31,11 @@ export function said() {
     revocation: url
       ? { url, every: value("revoke-every"), pinFile: file("revoke-pin")?.name, answerKeyFile: file("revoke-answer-key")?.name }
       : null,
+    status: { method: value("status-by"), url: value("status-at"), every: value("status-every") },
   };
 }
 
-// The same with the content of the files that the terms need.
+// The same with the content of the files that the terms need, and of that with the terms before.
 export async function read() {
   const given = said();
   if (given.revocation) {
@@ -39,23 +45,46 @@ export async function read() {
   } else if (value("revoke-token") || file("revoke-pin") || file("revoke-answer-key")) {
     throw new Refused("terms-refused", "Who may revoke the key is asked at no address: fill it in, or nothing of it.");
   }
+  given.termsBefore = given.newVersion ? await bytesOf("terms-before") : null;
   return given;
 }
+
+// Whether the chosen file is under a passphrase, for which there is a field then.
+export async function askPassphrase() {
+  const isLocked = Boolean(file("key-file")) && needsPassphrase(await bytesOf("key-file"));
+  byId("locked").hidden = !isLocked;
+  if (!isLocked) byId("passphrase").value = "";
+  return isLocked;
+}
+
+export const hasPassphrase = () => Boolean(byId("passphrase").value);
 
 // The key in the chosen file. Whoever gets it overwrites `secret` after use.
 export async function material() {
   if (!file("key-file")) throw new Refused("malformed", "Choose the key's file.");
-  const data = new Uint8Array(await file("key-file").arrayBuffer());
-  const found = await readMaterial(data, value("key-type"), value("key-encoding"));
-  if (found.secret !== data) data.fill(0);
-  return found;
+  const data = await bytesOf("key-file");
+  try {
+    const found = await readMaterial(data, {
+      keyType: value("key-type"),
+      encoding: value("key-encoding"),
+      passphrase: byId("passphrase").value,
+      certificate: await bytesOf("certificate"),
+    });
+    if (found.secret !== data) data.fill(0);
+    return found;
+  } catch (error) {
+    // What to type names the file that was chosen.
+    if (error instanceof Refused) error.ways = error.ways.map((one) => one.replaceAll("FILE", fileNamed(file("key-file").name)));
+    throw error;
+  }
 }
 
-// Offer the uses and mechanisms that fit a key's type.
-export function offerUses(registry, keyType) {
+// Offer the uses and mechanisms that fit a key, and what only key pairs have.
+export function offerUses(registry, keyType, publicOnly) {
   const rows = Object.entries(registry).filter(([, row]) => row.key_types.includes(keyType));
   const usages = [...new Set(rows.flatMap(([, row]) => row.operations))].sort();
-  choices(byId("usages"), "usage", usages);
+  choices(byId("usages"), "usage", publicOnly ? usages.filter((one) => PUBLIC_USAGES.includes(one)) : usages);
+  byId("certified").hidden = SYMMETRIC.includes(keyType);
   offerMechanisms(registry, keyType);
 }
 
@@ -68,5 +97,6 @@ export function offerMechanisms(registry, keyType) {
 
 export function forgetFile() {
   byId("key-file").value = "";
+  byId("passphrase").value = "";
+  byId("locked").hidden = true;
 }
-

@@ -1,10 +1,11 @@
-// What this browser keeps for a tenant (IndexedDB): its own device key, which no script can read, the trust anchors, and
-// for each partition the last access list that was verified. Never a key that is imported, nor its terms.
+// What this browser keeps for a tenant (IndexedDB): its own device key, which no script can read, the trust anchors, for
+// each partition the last access list that was verified, and of each import what its receipt must say. Never a key that
+// is imported, nor its terms.
 
 import { b64u } from "./encoding.js";
 import { credential } from "./judging.js";
 
-const STORE = "kept";
+const [STORE, SENT] = ["kept", "sent"];
 
 const finished = (request) =>
   new Promise((resolve, reject) => {
@@ -33,6 +34,22 @@ export class Keeping {
 
   forget(name) {
     return finished(this.database.transaction(STORE, "readwrite").objectStore(STORE).delete(name));
+  }
+
+  // What was sent from here, oldest first: for each import its name, version, partition and time (`at`), what its receipt
+  // must say (`sent`, as the command keeps it), what was validated before (`dossier`), and the receipt once it was checked.
+  async imports() {
+    const range = IDBKeyRange.bound(`${SENT} `, `${SENT} \uffff`);
+    const found = await finished(this.database.transaction(STORE).objectStore(STORE).getAll(range));
+    return found.sort((one, other) => one.at - other.at);
+  }
+
+  keepImport(one) {
+    return this.put(`${SENT} ${one.import_id}`, one);
+  }
+
+  forgetImport(one) {
+    return this.forget(`${SENT} ${one.import_id}`);
   }
 
   // This browser's device key: signs as the access list's principal, and cannot be taken out.

@@ -1,173 +1,237 @@
-// Key files into what the device takes: an unencrypted PKCS#8 in DER, or a symmetric key's bytes.
+// Key files into what the device takes: an unencrypted PKCS#8 or SubjectPublicKeyInfo in DER, or a symmetric key's bytes.
 //
-// What the command reads beyond that (strongroom/client/material), the browser cannot, or cannot test: it says so.
+// As strongroom/client/material. What the browser cannot read, or cannot test, is refused with the command that converts
+// it, and with the one that imports it as it is.
 
-import { Der, TAG } from "./der.js";
-import { base64, fromBase64, fromHex, hex, utf8 } from "./encoding.js";
-import { Refused } from "./refused.js";
+import { der, Der, TAG } from "./der.js";
+import { fromB64u, fromBase64, fromHex, latin1, text } from "./encoding.js";
+import { fromJwk, fromPkcs8, fromSpki } from "./key-pairs.js";
+import { unlock } from "./passphrase.js";
+import * as pem from "./pem.js";
+import { BY_COMMAND, Refused } from "./refused.js";
+import { symmetric, SYMMETRIC, symmetricIn } from "./symmetric.js";
+import { certificatesIn, leaf, ownChain, parse } from "./x509.js";
 
-export const SECRET_BYTES = { "AES-128": 16, "AES-256": 32, ChaCha20: 32 };
-export const SYMMETRIC = [...Object.keys(SECRET_BYTES), "HMAC"];
-const CURVES = {
-  "06082a8648ce3d030107": ["EC-P256", "P-256"],
-  "06052b81040022": ["EC-P384", "P-384"],
-  "06052b81040023": ["EC-P521", "P-521"],
-};
-const [RSA, EC, ED25519, X25519] = ["06092a864886f70d010101", "06072a8648ce3d0201", "06032b6570", "06032b656e"];
-const PROBE = utf8("strongroom self-test");
-const CONVERT = "Convert it: openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW. Or import it as it is with the command.";
-const OTHERS = {
-  "ENCRYPTED PRIVATE KEY": "The key is under a passphrase. The command asks for it.",
-  "RSA PRIVATE KEY": `The file is PKCS#1. ${CONVERT}`,
-  "EC PRIVATE KEY": `The file is SEC1. ${CONVERT}`,
-  "OPENSSH PRIVATE KEY": "The file is an OpenSSH key. The command reads it.",
-  "PUBLIC KEY": "The file holds a public key alone. The command imports it.",
-  CERTIFICATE: "The file holds certificates. The command imports a key with its certificate.",
-};
+const unreadable = (sentence, ...ways) => new Refused("key-unparsable", sentence, ...ways);
+const NO_KEY =
+  "This is no key that the browser reads: PKCS#8 (under a passphrase too), PKCS#1, SEC1, a public key or certificate in PEM or DER, a JWK, or a symmetric key raw or in hexadecimal. The command reads more:";
+const PKCS8 = "openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW";
 
-const unreadable = (sentence) => new Refused("key-unparsable", sentence);
+const pkcs12 = () =>
+  unreadable(
+    "The file is PKCS#12, whose integrity browsers cannot check. Take key and certificates out of it, under a passphrase again, or import it as it is:",
+    "openssl pkcs12 -in FILE -out NEW",
+    BY_COMMAND,
+  );
+const FOREIGN = [
+  ["PuTTY-User-Key-File", () => unreadable("The file holds a PuTTY key. Convert it:", "puttygen FILE -O private-openssh -o NEW", "ssh-keygen -p -m PKCS8 -f NEW")],
+  ["\xfe\xed\xfe\xed", () => unreadable("The file is a Java keystore. Convert it:", "keytool -importkeystore -srckeystore FILE -destkeystore NEW.p12 -deststoretype PKCS12", "openssl pkcs12 -in NEW.p12 -out NEW.pem")],
+  ["-----BEGIN PGP", () => unreadable("The file holds an OpenPGP key, which is not accepted.")],
+  ["---- BEGIN SSH2", () => unreadable("The file holds an SSH2 public key. Convert it:", "ssh-keygen -i -f FILE | ssh-keygen -e -m PKCS8 -f /dev/stdin")],
+  ["ssh-ed25519 ", () => sshEd25519()],
+  ["ssh-", () => sshPublic()],
+  ["ecdsa-sha2-", () => sshPublic()],
+];
+// ssh-keygen writes these keys in OpenSSH's own form alone.
+const sshEd25519 = () => unreadable("The file is an Ed25519 key in OpenSSH's own form. The command reads it:", BY_COMMAND);
+const sshPublic = () =>
+  unreadable("The file is a public key of OpenSSH. Convert it, or import it as it is:", "ssh-keygen -e -m PKCS8 -f FILE >NEW", BY_COMMAND);
 
-// The key in a file. `keyType` and `encoding` ("raw" or "hex"): what the owner says of it, or "".
-export async function readMaterial(data, keyType, encoding) {
+// The key in a file. `said`: what its owner says, each of it or nothing: `keyType`, `encoding` ("raw" or "hex") of a
+// symmetric key, `passphrase`, and `certificate`, another file's bytes.
+// Gives key_type, secret, form, public_key, check_value, public_only, and chain (certificates, the key's own first).
+export async function readMaterial(data, said = {}) {
+  const { keyType = "", certificate = null } = said;
   if (!data.length) throw unreadable("The file is empty.");
-  const beginning = String.fromCharCode(...data.subarray(0, 65536));
-  const labels = [...beginning.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map((found) => found[1]);
-  let material;
-  if (!encoding && labels.length) material = await keyPair(fromPem(beginning, labels), "PKCS#8 in PEM");
-  else if (!encoding && /^\s*\{/.test(beginning)) throw unreadable("The file is JSON, perhaps a JWK. The command reads it.");
-  else material = (await symmetricIn(data, keyType, encoding)) ?? (await keyPair(data, "PKCS#8 in DER"));
+  const material = await read(data, said);
   if (keyType && keyType !== material.key_type)
     throw unreadable(`The file holds a key of type ${material.key_type}, and not ${keyType}.`);
-  return material;
+  if (!certificate) return material;
+  if (SYMMETRIC.includes(material.key_type)) throw new Refused("certificate-mismatch", "A symmetric key has no certificate.");
+  return withChain(material, certificatesIn(certificate));
 }
 
-function fromPem(file, labels) {
-  const private_ = labels.filter((label) => label.endsWith("PRIVATE KEY"));
-  if (private_.length > 1) throw unreadable("The file holds several keys. Keep the one to import in it.");
-  const label = private_[0] ?? labels[0];
-  if (label !== "PRIVATE KEY") throw unreadable(OTHERS[label] ?? `The file holds a ${label.toLowerCase()}, and no private key.`);
-  if (labels.includes("CERTIFICATE")) throw unreadable(OTHERS.CERTIFICATE);
-  const body = /-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----/.exec(file);
-  if (!body) throw unreadable("The private key in the file is cut off or damaged.");
-  return fromBase64(body[1].replace(/\s/g, ""), "key-unparsable");
+// Whether the file holds a private key under a passphrase that this page can undo.
+export function needsPassphrase(data) {
+  const written = latin1(data);
+  if (pem.labels(written).length) return pem.labels(written).includes("ENCRYPTED PRIVATE KEY");
+  return kindOf(data) === "encrypted";
 }
 
-// --- key pairs -------------------------------------------------------------------------------------------------------
-
-// What a PKCS#8 says that it holds: the key's type, and WebCrypto's algorithm for it.
-function algorithmOf(pkcs8) {
-  const outer = new Der(pkcs8, "key-unparsable");
-  const info = outer.enter(TAG.sequence);
-  outer.end();
-  info.take(TAG.integer);
-  const identifier = info.enter(TAG.sequence);
-  const oid = hex(identifier.take(TAG.oid).whole);
-  if (oid === ED25519) return ["Ed25519", { name: "Ed25519" }];
-  if (oid === X25519) return ["X25519", { name: "X25519" }];
-  if (oid === RSA) return ["RSA", { name: "RSA-PSS", hash: "SHA-256" }];
-  const curve = oid === EC && identifier.next === TAG.oid ? CURVES[hex(identifier.take(TAG.oid).whole)] : undefined;
-  if (curve) return [curve[0], { name: "ECDSA", namedCurve: curve[1] }];
-  throw unreadable("The browser cannot test a key of this kind; it can RSA, P-256, P-384, P-521, Ed25519 and X25519. The command knows more.");
+async function read(data, { keyType = "", encoding = "", passphrase = "" }) {
+  const written = latin1(data);
+  // 1. What says itself what it is: text with a beginning of its own.
+  const foreign = FOREIGN.find(([beginning]) => written.startsWith(beginning));
+  if (foreign) throw foreign[1]();
+  if (!encoding) {
+    if (pem.labels(written).length) return fromPem(data, written, passphrase);
+    const jwk = jwkIn(written, data);
+    if (jwk) return jwk.kty === "oct" ? octets(jwk, keyType) : jwkWithChain(jwk);
+  }
+  // 2. A symmetric key, where the owner or the length says so; else DER.
+  return (await symmetricIn(data, keyType, encoding)) ?? fromDer(data, passphrase);
 }
 
-async function keyPair(pkcs8, form) {
-  let found;
+const publicKeyOf = (material) => pem.blocks(material.public_key, "PUBLIC KEY", "key-unparsable")[0];
+
+async function withChain(material, certificates) {
+  return { ...material, chain: await ownChain(certificates, publicKeyOf(material)) };
+}
+
+// --- PEM -------------------------------------------------------------------------------------------------------------
+
+const CERTIFICATES = ["CERTIFICATE", "X509 CERTIFICATE"];
+
+async function fromPem(data, written, passphrase) {
+  const labels = pem.labels(written);
+  const isKey = (end) => labels.filter((label) => label.endsWith(end));
+  const [private_, public_] = [isKey("PRIVATE KEY"), isKey("PUBLIC KEY")];
+  if (private_.length > 1 || (!private_.length && public_.length > 1))
+    throw unreadable("The file holds several keys. Keep the one to import in it.");
+  const label = private_[0] ?? public_[0];
+  const hasCertificates = labels.some((one) => CERTIFICATES.includes(one));
+  if (!label && !hasCertificates)
+    throw unreadable(`The file holds a ${labels[0].toLowerCase()}, and neither a key nor a certificate.`);
+  if (!label) return fromCertificates(certificatesIn(data));
+  const material = await keyInPem(written, label, passphrase);
+  return hasCertificates ? withChain(material, certificatesIn(data)) : material;
+}
+
+async function keyInPem(written, label, passphrase) {
+  if (label === "OPENSSH PRIVATE KEY") throw sshPrivate(written);
+  if (written.includes("Proc-Type: 4,ENCRYPTED"))
+    throw unreadable("The key is under a passphrase in OpenSSL's old way, which browsers do not have. Write it anew, or import it as it is:", PKCS8, BY_COMMAND);
+  const [body] = pem.blocks(written, label, "key-unparsable");
+  if (!body) throw unreadable("The key in the file is cut off or damaged.");
+  switch (label) {
+    case "PRIVATE KEY":
+      return sound(() => fromPkcs8(body, "PKCS#8 in PEM"));
+    case "ENCRYPTED PRIVATE KEY":
+      return sound(() => locked(body, passphrase, "PKCS#8 in PEM under a passphrase"));
+    case "RSA PRIVATE KEY":
+      return sound(() => fromPkcs8(aroundPkcs1(body), "PKCS#1 in PEM"));
+    case "EC PRIVATE KEY":
+      return sound(() => fromPkcs8(aroundSec1(body), "SEC1 in PEM"));
+    case "PUBLIC KEY":
+      return sound(() => fromSpki(body, "public key"));
+    case "RSA PUBLIC KEY":
+      return sound(() => fromSpki(der(TAG.sequence, RSA, der(TAG.bits, Uint8Array.of(0), body)), "public key"));
+    default:
+      throw unreadable(`The file holds a ${label.toLowerCase()}. Perhaps one of these helps:`, PKCS8, BY_COMMAND);
+  }
+}
+
+function sshPrivate(written) {
+  const [body] = pem.blocks(written, "OPENSSH PRIVATE KEY", "key-unparsable");
+  if (body && latin1(body).includes("ssh-ed25519")) return sshEd25519();
+  return unreadable("The file is a private key in OpenSSH's own form. Convert it (make a copy first: it is changed where it is), or import it as it is:", "ssh-keygen -p -m PKCS8 -f FILE", BY_COMMAND);
+}
+
+// What is not DER is no key.
+async function sound(work) {
   try {
-    found = algorithmOf(pkcs8);
+    return await work();
   } catch (error) {
-    if (error.code === "key-unparsable" && error.message.startsWith("This is not DER"))
-      throw unreadable("This is no key that the browser reads: an unencrypted PKCS#8 in PEM or DER, or a symmetric key raw or in hexadecimal.");
+    if (error.code === "key-unparsable" && error.message.startsWith("This is not DER")) throw unreadable("The key in the file is cut off or damaged.");
     throw error;
   }
-  const [keyType, algorithm] = found;
-  let key;
+}
+
+async function locked(encrypted, passphrase, form) {
+  const plain = await unlock(encrypted, passphrase);
   try {
-    key = await crypto.subtle.importKey("pkcs8", pkcs8, algorithm, true, keyType === "X25519" ? ["deriveBits"] : ["sign"]);
+    return await fromPkcs8(plain, form);
+  } finally {
+    plain.fill(0);
+  }
+}
+
+async function fromCertificates(certificates) {
+  const own = await leaf(certificates);
+  return withChain(await fromSpki(own.spki, "certificate"), certificates);
+}
+
+// --- DER -------------------------------------------------------------------------------------------------------------
+
+// AlgorithmIdentifier of rsaEncryption.
+const RSA = fromHex("300d06092a864886f70d0101010500");
+const EC = fromHex("06072a8648ce3d0201");
+const [ZERO, CURVE] = [fromHex("020100"), 0xa0];
+
+// What a file in DER is, by its first elements; "" for what is none of these.
+function kindOf(data) {
+  if (/^\x30(?:\x80|\x81[^]|\x82[^]{2}|\x83[^]{3}|[\x00-\x7f])\x02\x01\x03/.test(String.fromCharCode(...data.subarray(0, 9)))) return "pkcs12";
+  try {
+    const outer = new Der(data);
+    const inside = outer.enter(TAG.sequence);
+    outer.end();
+    const [first, second] = [inside.any().tag, inside.next];
+    if (first === TAG.integer) return { [TAG.sequence]: "pkcs8", [TAG.integer]: "pkcs1", [TAG.octets]: "sec1" }[second] ?? "";
+    if (first === TAG.sequence) return { [TAG.bits]: "spki", [TAG.octets]: "encrypted", [TAG.sequence]: "certificate" }[second] ?? "";
   } catch {
-    throw unreadable("The private key is damaged, or its private and public half do not belong together.");
+    // Said by whoever asked.
   }
-  const publicKey = await publicHalf(key, algorithm, keyType);
-  if (keyType === "RSA") checkRsa(key);
-  await selfTest(keyType, key, publicKey);
-  const spki = base64(new Uint8Array(await crypto.subtle.exportKey("spki", publicKey)));
-  return {
-    key_type: keyType,
-    // As WebCrypto writes it: without attributes and whatever else was in the file.
-    secret: new Uint8Array(await crypto.subtle.exportKey("pkcs8", key)),
-    form,
-    public_key: `-----BEGIN PUBLIC KEY-----\n${spki.match(/.{1,64}/g).join("\n")}\n-----END PUBLIC KEY-----\n`,
-    check_value: "",
+  return "";
+}
+
+async function fromDer(data, passphrase) {
+  const readers = {
+    pkcs12: () => { throw pkcs12(); },
+    pkcs8: () => fromPkcs8(data, "PKCS#8 in DER"),
+    encrypted: () => locked(data, passphrase, "PKCS#8 in DER under a passphrase"),
+    pkcs1: () => fromPkcs8(aroundPkcs1(data), "PKCS#1 in DER"),
+    sec1: () => fromPkcs8(aroundSec1(data), "SEC1 in DER"),
+    spki: () => fromSpki(data, "public key in DER"),
+    // A copy: the file's own bytes are overwritten once it was read, and a certificate goes into the terms.
+    certificate: () => fromCertificates([parse(data.slice(), "key-unparsable")]),
   };
+  const reader = readers[kindOf(data)];
+  if (!reader) throw unreadable(NO_KEY, BY_COMMAND);
+  return sound(reader);
 }
 
-async function publicHalf(key, algorithm, keyType) {
-  const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey("jwk", key);
-  const jwk = JSON.parse(JSON.stringify({ kty, crv, x, y, n, e }));
-  return crypto.subtle.importKey("jwk", jwk, algorithm, true, keyType === "X25519" ? [] : ["verify"]);
+// PKCS#8 around the key of PKCS#1 (RFC 8017 §A.1.2), and around that of SEC1 (RFC 5915), which names its curve.
+const aroundPkcs1 = (key) => der(TAG.sequence, ZERO, RSA, der(TAG.octets, key));
+
+function aroundSec1(key) {
+  const inside = new Der(key, "key-unparsable").enter(TAG.sequence);
+  inside.take(TAG.integer);
+  inside.take(TAG.octets);
+  if (inside.next !== CURVE) throw unreadable("The key does not say its curve. Perhaps the command knows more:", BY_COMMAND);
+  const curve = inside.enter(CURVE).any().whole;
+  return der(TAG.sequence, ZERO, der(TAG.sequence, EC, curve), der(TAG.octets, key));
 }
 
-function checkRsa(key) {
-  const { modulusLength, publicExponent } = key.algorithm;
-  if (modulusLength < 2048 || modulusLength > 4096)
-    throw new Refused("key-weak", `An RSA key of ${modulusLength} bits; accepted are 2048 to 4096.`);
-  if (parseInt(hex(publicExponent), 16) < 65537)
-    throw new Refused("key-weak", "An RSA key with a public exponent below 65537.");
-}
+// --- JWK (RFC 7517) --------------------------------------------------------------------------------------------------
 
-// Use the key once, as the device will: its halves must belong together.
-async function selfTest(keyType, key, publicKey) {
-  const { subtle } = crypto;
-  if (keyType === "X25519") {
-    const other = await subtle.generateKey({ name: "X25519" }, true, ["deriveBits"]);
-    const ours = await subtle.deriveBits({ name: "X25519", public: other.publicKey }, key, 256);
-    const theirs = await subtle.deriveBits({ name: "X25519", public: publicKey }, other.privateKey, 256);
-    if (hex(new Uint8Array(ours)) === hex(new Uint8Array(theirs))) return;
-  } else {
-    const how = { Ed25519: "Ed25519", RSA: { name: "RSA-PSS", saltLength: 32 } }[keyType] ?? { name: "ECDSA", hash: "SHA-256" };
-    if (await subtle.verify(how, publicKey, await subtle.sign(how, key, PROBE), PROBE)) return;
-  }
-  throw new Refused("key-self-test-failed", "The private and the public half do not belong together.");
-}
-
-// --- symmetric keys --------------------------------------------------------------------------------------------------
-
-// The symmetric key in a file; null where nothing says that it is one. What could be read in two ways is refused.
-async function symmetricIn(data, keyType, encoding) {
-  const written = String.fromCharCode(...data.subarray(0, 4096)).trim();
-  const digits = data.length <= 4096 && /^([0-9A-Fa-f]{2})+$/.test(written) ? written : "";
-  const bySize = { 16: "AES-128", 32: "AES-256" };
-  if (keyType && !SYMMETRIC.includes(keyType)) return null;
-  if (encoding === "hex" && !digits) throw unreadable("The file does not hold hexadecimal digits, two for each byte.");
-  let raw = data;
-  if (encoding !== "raw" && digits) {
-    const asText = keyType ? digits.length === SECRET_BYTES[keyType] : digits.length in bySize;
-    if (!encoding && (keyType === "HMAC" || asText))
-      throw unreadable(`The file holds ${digits.length} hexadecimal digits. Say whether they spell the key, or are the key themselves.`);
-    raw = fromHex(digits);
-  } else if (!encoding && !keyType && !(data.length in bySize)) {
+// The JWK in a file, or in a set with one; else null.
+function jwkIn(written, data) {
+  if (!/^\s*\{/.test(written)) return null;
+  let found;
+  try {
+    found = JSON.parse(text(data));
+  } catch {
     return null;
   }
-  const type = keyType || bySize[raw.length];
-  const form = raw === data ? "raw bytes" : "hexadecimal text";
-  if (!type) throw unreadable(`${form} of ${raw.length} bytes: say which type the key is, for instance HMAC.`);
-  return symmetric(raw, type, form);
+  if (Array.isArray(found.keys)) {
+    if (found.keys.length !== 1) throw unreadable(`The JWK set holds ${found.keys.length} keys. Keep the one to import in it.`);
+    [found] = found.keys;
+  }
+  return typeof found?.kty === "string" ? found : null;
 }
 
-async function symmetric(raw, keyType, form) {
-  const size = SECRET_BYTES[keyType];
-  if (keyType === "HMAC" && (raw.length < 16 || raw.length > 1024))
-    throw new Refused("key-weak", `An HMAC key has 16 to 1024 bytes; this one has ${raw.length}.`);
-  if (size && raw.length === size + 1 && raw.at(-1) === 10)
-    throw unreadable(`A key of type ${keyType} followed by a line feed. Write the file without it.`);
-  if (size && raw.length !== size) throw unreadable(`A key of type ${keyType} has ${size} bytes, and not ${raw.length}.`);
-  return { key_type: keyType, secret: raw, form, public_key: "", check_value: await checkValue(raw, keyType) };
+async function jwkWithChain(jwk) {
+  const material = await fromJwk(jwk);
+  if (!Array.isArray(jwk.x5c)) return material;
+  return withChain(material, jwk.x5c.map((one) => parse(fromBase64(one, "certificate-mismatch"), "certificate-mismatch")));
 }
 
-// PKCS#11's CKA_CHECK_VALUE: nothing is encrypted with it, and nothing rests on the hash's strength.
-async function checkValue(raw, keyType) {
-  if (!keyType.startsWith("AES-")) return hex(new Uint8Array(await crypto.subtle.digest("SHA-1", raw))).slice(0, 6);
-  // The first block of CBC from a zero vector is ECB's, which WebCrypto does not have.
-  const key = await crypto.subtle.importKey("raw", raw, "AES-CBC", false, ["encrypt"]);
-  const blocks = await crypto.subtle.encrypt({ name: "AES-CBC", iv: new Uint8Array(16) }, key, new Uint8Array(16));
-  return hex(new Uint8Array(blocks)).slice(0, 6);
+function octets(jwk, keyType) {
+  if (typeof jwk.k !== "string") throw unreadable("The JWK has no k, which holds a symmetric key.");
+  const raw = fromB64u(jwk.k, "key-unparsable");
+  const bySize = { 16: "AES-128", 32: "AES-256" }[raw.length];
+  if (!keyType && raw.length === 24 && !String(jwk.alg ?? "").startsWith("HS"))
+    throw unreadable("A key of AES-192, which not every browser has. Import it with the command:", BY_COMMAND);
+  const guessed = bySize && !String(jwk.alg ?? "").startsWith("HS") ? bySize : "HMAC";
+  return symmetric(raw, keyType || guessed, "JWK (symmetric)");
 }

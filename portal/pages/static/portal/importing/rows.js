@@ -16,14 +16,15 @@ export const ofEvidence = ({ mode, vendor, provider, access, attestation }, anch
   ["Software measurement", attestation.measurement],
 ];
 
-export const ofSealed = ({ sent, sizes, digests, body, read }, device) => [
+export const ofSealed = ({ sent, sizes, digests, body, read, asked }, device) => [
   ["Goes to", `POST ${location.origin}/api/v1/imports, with your session`],
   ["Read as", `${read}: ${sent.key_type}`],
   ["Name", `${sent.statement.name}, version ${sent.statement.version}`],
   ["Opened by", `first by provider key ${sent.statement.provider_key}, then only by vendor key ${sent.statement.vendor_key} in ${sent.statement.device}`],
-  ["Header", `${body.header.length} bytes, signed by device:${device.fingerprint}`],
+  ["Header", `${body.header.length} bytes, signed by device:${device.fingerprint}, SHA-256 ${digests.header}`],
   ["Sealed key", `${sizes.material} bytes, SHA-256 ${digests.material}`],
   ["Sealed terms", `${sizes.terms} bytes, SHA-256 ${digests.terms}`],
+  ...(asked ? [["Its certificate", `the device asks its status by ${asked.method} at ${asked.url}`]] : []),
 ];
 
 export const ofReceipt = (says) => [

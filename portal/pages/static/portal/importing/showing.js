@@ -1,6 +1,6 @@
 // How the page of imports shows what it found.
 
-import { Refused } from "./refused.js";
+import { BY_COMMAND, Refused } from "./refused.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -69,31 +69,59 @@ export function offer(link, name, content) {
   link.hidden = false;
 }
 
-// Open a step of the page and lead there.
-export function open(section) {
-  section.hidden = false;
-  const heading = section.querySelector("h2");
+// Lead to a heading, which then is what is read out.
+export function focusOn(heading) {
   heading.tabIndex = -1;
   heading.focus();
 }
 
-// Do a step's work; what is refused is said in the step itself. `otherwise`: what did not happen then.
+// Open a step of the page and lead there.
+export function open(section) {
+  section.hidden = false;
+  focusOn(section.querySelector("h2"));
+  section.dispatchEvent(new Event("opened"));
+}
+
+let command = () => BY_COMMAND;
+
+// Which command line `BY_COMMAND` stands for.
+export const useCommand = (made) => {
+  command = made;
+};
+
+function refusal(error, otherwise) {
+  if (!(error instanceof Refused)) {
+    console.error(error);
+    return [element("p", `This page failed: ${error.message}. ${otherwise}`)];
+  }
+  const end = `${otherwise} (${error.code})`.trim();
+  if (!error.ways.length) return [element("p", `${error.message} ${end}`)];
+  const ways = error.ways.map((way) => element("pre", element("code", way.startsWith(BY_COMMAND) ? command() + way.slice(BY_COMMAND.length) : way)));
+  return [element("p", error.message), ...ways, element("p", end)];
+}
+
+// Do a step's work, which is told how to say what it is doing; what is refused is said in the step itself.
+// `otherwise`: what did not happen then.
 export async function step(section, otherwise, work) {
   const said = section.querySelector("[role=alert]");
-  const buttons = section.querySelectorAll("button");
-  said.textContent = "";
+  const doing = section.querySelector("[role=status].now");
+  const buttons = [...section.querySelectorAll("button")].filter((one) => !one.disabled);
+  const focused = document.activeElement;
+  said.replaceChildren();
   section.setAttribute("aria-busy", "true");
   for (const button of buttons) button.disabled = true;
   try {
-    await work();
+    await work((what) => {
+      doing.textContent = what;
+    });
   } catch (error) {
-    if (!(error instanceof Refused)) console.error(error);
-    said.textContent =
-      error instanceof Refused
-        ? `${error.message} ${otherwise} (${error.code})`
-        : `This page failed: ${error.message}. ${otherwise}`;
+    said.replaceChildren(...refusal(error, otherwise));
+    improve(said);
   } finally {
+    doing.textContent = "";
     section.removeAttribute("aria-busy");
     for (const button of buttons) button.disabled = false;
+    // A button that is disabled loses the focus, and where the work led nowhere else it is to be where it was.
+    if (document.activeElement === document.body && section.contains(focused)) focused.focus();
   }
 }
