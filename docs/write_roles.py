@@ -26,7 +26,7 @@ in its own tenant alone: what is another's does not exist either.
 | role | whose | |
 | --- | --- | --- |
 | owner, admin | a customer's | everything |
-| operator | a customer's | works with keys by the command and API clients; reads pages |
+| operator | a customer's | the day's work: keys, client devices, jobs, messages of callbacks; reads the rest |
 | auditor | a customer's | reads |
 | domain, security, partition | the provider's officers | what [their class](quorum.md) decides, K of N of them |
 | support | the provider's | reads what officers read: no customer's terms, payloads or results are among it |

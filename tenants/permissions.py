@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # rest_framework.views itself imports this module, by the set
 
 CLIENT = frozenset({Role.CLIENT})
 ADMINS = frozenset({Role.OWNER, Role.ADMIN})
+OPERATORS = ADMINS | {Role.OPERATOR}
+"""Who do the day's work with keys: they decide nothing about people, tokens, secrets, nor what is taken away."""
 PEOPLE = frozenset({Role.OWNER, Role.ADMIN, Role.OPERATOR, Role.AUDITOR})
 READERS = CLIENT | PEOPLE
 ANYONE_KNOWN = None

@@ -9,7 +9,7 @@ from rest_framework.permissions import AllowAny
 
 from portal.problems import CONTENT_TYPE, document, headers
 from strongroom.protocol.errors import CATALOGUE, Refused
-from tenants.permissions import ADMINS, ANYONE_KNOWN, CLIENT, PEOPLE
+from tenants.permissions import ADMINS, ANYONE_KNOWN, CLIENT, OPERATORS, PEOPLE
 
 PATH_PARAMETERS = {
     "reference": "The key's name or its id. A name that several partitions use is refused: use the id.",
@@ -80,13 +80,15 @@ class Description(AutoSchema):
         roles = allowed[self.method]
         if roles is ANYONE_KNOWN:
             return "For anyone with a token."
-        known = (
-            (CLIENT, "API clients"),
+        # The first of these that is allowed has those after it among it.
+        people = (
             (PEOPLE, "everyone of the tenant"),
+            (OPERATORS, "owners, admins and operators of the tenant"),
             (ADMINS, "owners and admins of the tenant"),
         )
-        named = [name for some, name in known if some <= roles]
-        return f"For {' and '.join(named[:2])}."
+        named = ["API clients"] if roles >= CLIENT else []
+        named += [name for some, name in people if some <= roles][:1]
+        return f"For {' and '.join(named)}."
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from portal.callbacks.models import Callback as CallbackRow
 from portal.callbacks.models import Delivery as DeliveryRow
 from portal.callbacks.sending import MAX_URL
 from tenants.api.base import ApiView
-from tenants.permissions import ADMINS, READERS
+from tenants.permissions import ADMINS, OPERATORS, READERS
 
 
 class CallbackIn(serializers.Serializer):
@@ -111,7 +111,7 @@ class Secret(ApiView):
 
 
 class Ping(ApiView):
-    allowed = {"POST": ADMINS}
+    allowed = {"POST": OPERATORS}
 
     @extend_schema(request=None, responses={202: DeliveryOut})
     def post(self, request: Request, callback_id: str) -> Response:
@@ -135,7 +135,7 @@ class Deliveries(ApiView):
 
 
 class Redelivery(ApiView):
-    allowed = {"POST": ADMINS}
+    allowed = {"POST": OPERATORS}
 
     @extend_schema(request=None, responses={202: DeliveryOut})
     def post(self, request: Request, callback_id: str, delivery_id: str) -> Response:

@@ -16,7 +16,7 @@ from strongroom.protocol.instructions import MAX_ITEMS
 from strongroom.protocol.mechanisms import Mechanism, Usage
 from tee.selectors import key as find_key
 from tenants.api.base import ApiView
-from tenants.permissions import ADMINS, CLIENT, READERS
+from tenants.permissions import ADMINS, CLIENT, OPERATORS, READERS
 
 MAX_CHUNK_BODY = 2 * 1024 * 1024
 
@@ -167,13 +167,13 @@ class Start(ApiView):
 
 
 class Cancel(ApiView):
-    allowed = {"POST": CLIENT | ADMINS}
+    allowed = {"POST": CLIENT | OPERATORS}
 
     @extend_schema(request=None, responses=JobOut)
     def post(self, request: Request, job_id: str) -> Response:
         """Cancel a job.
 
-        What is there of it, results too, is deleted. An API client cancels its own, an admin any.
+        What is there of it, results too, is deleted. An API client cancels its own, a person any.
         """
         services.cancel_job(tenant=self.tenant, user=self.caller.client_user, job_id=job_id)
         return Response(job_out(*selectors.job(tenant=self.tenant, job_id=job_id)))

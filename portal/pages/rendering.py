@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from portal.pages.forms import ConfirmationForm
-from portal.pages.roles import changes_of, may
+from portal.pages.roles import changes_of, may, reads_of
 from portal.pages.step_up import FIELD, Unconfirmed
 from portal.quorum.selectors import awaiting
 from strongroom.protocol.errors import Refused
@@ -45,12 +45,12 @@ NOT_SENT_AGAIN = ("csrfmiddlewaretoken", FIELD)
 def page(request: HttpRequest, template: str, *, reader: Reader, status: int = 200, **context: Any) -> HttpResponse:
     """`templates/pages/TEMPLATE` with the reader's navigation.
 
-    `changes` are the names of pages that the reader may send a form to.
+    `reads` are the names of pages that the reader may open, `changes` of those that take a form of the reader's.
     """
     context |= {
         "navigation": _navigation(request, reader),
         "place": reader.tenant.name if reader.tenant else f"{reader.role} officer" if reader.officer else reader.role,
-        "may_change": reader.may_change,
+        "reads": reads_of(reader.role),
         "changes": changes_of(reader.role),
     }
     return render(request, f"pages/{template}", context, status=status)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from strongroom.protocol.action_table import OFFICER_CLASSES
 from tenants.models import Role
-from tenants.permissions import ADMINS, PEOPLE
+from tenants.permissions import ADMINS, OPERATORS, PEOPLE
 
 SUPPORT = "support"
 """The provider's people who read what officers read, and do nothing."""
@@ -20,6 +20,7 @@ ROLES = [Role.OWNER.value, Role.ADMIN.value, Role.OPERATOR.value, Role.AUDITOR.v
 """In the order in which tables show them: those of a customer, then those of the provider."""
 
 _ADMINS: frozenset[str] = frozenset(role.value for role in ADMINS)
+_OPERATORS: frozenset[str] = frozenset(role.value for role in OPERATORS)
 _PARTITION = frozenset({"partition"})
 _NOBODY: frozenset[str] = frozenset()
 
@@ -57,12 +58,12 @@ BEFORE_A_ROLE = ("login", "logout", "enrol", "invitation")
 PAGES = {
     "overview": Rule(read=CUSTOMER | PROVIDER),
     "keys": Rule(read=CUSTOMER),
-    "import": Rule(read=_ADMINS),
-    "key": Rule(read=CUSTOMER, change=_ADMINS),
+    "import": Rule(read=_OPERATORS),
+    "key": Rule(read=CUSTOMER, change=_OPERATORS),
     "key-receipt": Rule(read=CUSTOMER, download=True),
     "key-evidence": Rule(read=CUSTOMER, download=True),
     "key-public": Rule(read=CUSTOMER, download=True),
-    "key-check": Rule(read=_NOBODY, change=_ADMINS),
+    "key-check": Rule(read=_NOBODY, change=_OPERATORS),
     "partitions": Rule(read=CUSTOMER),
     "partition": Rule(read=CUSTOMER),
     # No code: what these change is nothing until a security key signs it, or the owner's command.
@@ -80,11 +81,11 @@ PAGES = {
     "callbacks": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
     "callback": Rule(read=CUSTOMER),
     "callback-secret": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
-    "callback-ping": Rule(read=_NOBODY, change=_ADMINS),
+    "callback-ping": Rule(read=_NOBODY, change=_OPERATORS),
     "callback-remove": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
-    "delivery-again": Rule(read=_NOBODY, change=_ADMINS),
+    "delivery-again": Rule(read=_NOBODY, change=_OPERATORS),
     "jobs": Rule(read=CUSTOMER),
-    "job-cancel": Rule(read=_NOBODY, change=_ADMINS, fresh_code=True),
+    "job-cancel": Rule(read=_NOBODY, change=_OPERATORS, fresh_code=True),
     "usage": Rule(read=CUSTOMER),
     "members": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
     "member": Rule(read=CUSTOMER, change=_ADMINS, fresh_code=True),
@@ -119,6 +120,11 @@ def may(role: str, page: str, method: str = "GET") -> bool:
 def changes_of(role: str) -> frozenset[str]:
     """The pages whose POST is this role's, by name."""
     return frozenset(name for name, rule in PAGES.items() if role in rule.change)
+
+
+def reads_of(role: str) -> frozenset[str]:
+    """The pages that this role may open, by name."""
+    return frozenset(name for name, rule in PAGES.items() if role in rule.read)
 
 
 def unknown_pages(names: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Trying a key on its page: as one of the tenant's API clients, for an admin, who could make that client a token."""
+"""Trying a key on its page: as one of the tenant's API clients, on record by the name of whoever tries it, too."""
 
 from dataclasses import dataclass
 

@@ -20,11 +20,11 @@ from tenants.api.serializers import (
     client_out,
     device_out,
 )
-from tenants.permissions import ADMINS, READERS
+from tenants.permissions import ADMINS, OPERATORS, READERS
 
 
 class Devices(PageView):
-    allowed = {"GET": READERS, "POST": ADMINS}
+    allowed = {"GET": READERS, "POST": OPERATORS}
 
     @extend_schema(responses=DeviceOut(many=True))
     def get(self, request: Request) -> Response:

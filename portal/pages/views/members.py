@@ -18,7 +18,7 @@ from tenants.models import Role, Tenant
 ROLES = {
     Role.OWNER: "everything, owners too",
     Role.ADMIN: "everything but owners: API clients, tokens, callbacks, people",
-    Role.OPERATOR: "sees everything and changes nothing here: for those who run your programs",
+    Role.OPERATOR: "imports and tries keys, and sees after jobs and messages: for those who run your programs",
     Role.AUDITOR: "sees everything and changes nothing: for those who check them",
 }
 

@@ -18,11 +18,11 @@ from tee.api.serializers import (
 )
 from tee.models import Import as ImportRow
 from tenants.api.base import ApiView, PageView
-from tenants.permissions import ADMINS, CLIENT, READERS
+from tenants.permissions import CLIENT, OPERATORS, READERS
 
 
 class SingleUseKeys(ApiView):
-    allowed = {"POST": CLIENT | ADMINS}
+    allowed = {"POST": CLIENT | OPERATORS}
 
     @extend_schema(request=SingleUseKeyIn, responses={201: SingleUseKeyOut})
     def post(self, request: Request, partition_id: str) -> Response:
@@ -37,7 +37,7 @@ class SingleUseKeys(ApiView):
 
 
 class Imports(PageView):
-    allowed = {"POST": CLIENT | ADMINS}
+    allowed = {"POST": CLIENT | OPERATORS}
 
     @extend_schema(
         request=ImportIn,

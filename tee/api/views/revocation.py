@@ -9,7 +9,7 @@ from tee.api.serializers import (
     RevocationOut,
 )
 from tenants.api.base import ApiView
-from tenants.permissions import ADMINS, CLIENT, READERS
+from tenants.permissions import CLIENT, OPERATORS, READERS
 
 
 class Revocation(ApiView):
@@ -26,7 +26,7 @@ class Revocation(ApiView):
 
 
 class RevocationCheck(ApiView):
-    allowed = {"POST": CLIENT | ADMINS}
+    allowed = {"POST": CLIENT | OPERATORS}
 
     @extend_schema(request=None, responses={202: None})
     def post(self, request: Request, reference: str) -> Response:

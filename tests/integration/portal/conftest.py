@@ -125,6 +125,11 @@ def bob(acme: Organisation) -> Visitor:
 
 
 @pytest.fixture(scope="module")
+def dora(acme: Organisation) -> Visitor:
+    return visitor(acme.auditor)
+
+
+@pytest.fixture(scope="module")
 def charlie(globex: Organisation) -> Visitor:
     return visitor(globex.owner)
 

@@ -70,8 +70,8 @@ def test_a_test_message_is_followed_and_sent_again(alice: Visitor, acme: Organis
     assert '<td data-label="Attempts">0</td>' in text(alice.get(callback))
 
 
-def test_jobs_show_how_far_they_are_and_an_admin_cancels_one(
-    alice: Visitor, bob: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
+def test_jobs_show_how_far_they_are_and_bob_who_operates_cancels_one(
+    bob: Visitor, dora: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
 ) -> None:
     from portal.jobs.services import create_job
     from tee.selectors import key, operations_key
@@ -90,17 +90,18 @@ def test_jobs_show_how_far_they_are_and_an_admin_cancels_one(
         operations_key=operations_key(tenant=acme.tenant, partition_id=acme_customer.partition).key_id,
         version=1,
     )
-    page = text(bob.get("/jobs/"))
+    page = text(dora.get("/jobs/"))
     assert job.job_id in page
     assert "0 of 4 chunks have come" in page
     assert f"/jobs/{job.job_id}/cancel" not in page
     path = f"/jobs/{job.job_id}/cancel"
-    assert bob.post(path, page="/jobs/").status_code == 403
-    assert f"Cancel the job {job.job_id} and delete all that it had?" in text(alice.post(path, page="/jobs/"))
-    assert alice.confirm(path, page="/jobs/").status_code == 302
-    assert "cancelled" in text(alice.get("/jobs/"))
+    assert dora.post(path, page="/jobs/").status_code == 403
+    assert f"/jobs/{job.job_id}/cancel" in text(bob.get("/jobs/"))
+    assert f"Cancel the job {job.job_id} and delete all that it had?" in text(bob.post(path, page="/jobs/"))
+    assert bob.confirm(path, page="/jobs/").status_code == 302
+    assert "cancelled" in text(bob.get("/jobs/"))
     # It is over.
-    assert alice.confirm(path, page="/jobs/").status_code == 409
+    assert bob.confirm(path, page="/jobs/").status_code == 409
 
 
 def test_what_is_acmes_does_not_exist_for_charlie(charlie: Visitor, callback: str, acme: Organisation) -> None:
@@ -110,8 +111,23 @@ def test_what_is_acmes_does_not_exist_for_charlie(charlie: Visitor, callback: st
     assert URL not in text(charlie.get("/callbacks/"))
 
 
-def test_bob_sees_and_changes_nothing(bob: Visitor, callback: str) -> None:
-    assert "Send a test message" not in text(bob.get(callback)).split("<h2>Messages")[0]
-    assert bob.post(f"{callback}ping", page=callback).status_code == 403
+def test_bob_who_operates_sends_messages_and_changes_nothing_else(bob: Visitor, callback: str) -> None:
+    page = text(bob.get(callback))
+    assert "Send a test message" in page
+    assert f"{callback}secret" not in page
+    assert f"{callback}remove" not in page
+    assert bob.post(f"{callback}ping", page=callback).status_code == 302
+    again = re.search(r'action="(/callbacks/\w+/deliveries/\w+)"', text(bob.get(callback)))
+    assert again is not None
+    assert bob.post(again.group(1), page=callback).status_code == 302
     body: dict[str, Any] = {"url": URL}
-    assert bob.post("/callbacks/", page="/callbacks/", **body).status_code == 403
+    assert bob.confirm("/callbacks/", page="/callbacks/", **body).status_code == 403
+    assert bob.confirm(f"{callback}secret", page=callback).status_code == 403
+    assert bob.confirm(f"{callback}remove", page=callback).status_code == 403
+
+
+def test_dora_who_audits_sees_and_sends_nothing(dora: Visitor, callback: str) -> None:
+    page = text(dora.get(callback))
+    assert f"{callback}ping" not in page
+    assert "Send again" not in page
+    assert dora.post(f"{callback}ping", page=callback).status_code == 403

@@ -60,10 +60,12 @@ def test_an_import_id_serves_for_one_header(acme: Organisation, acme_customer: C
     assert code_of(response) == "import-replayed"
 
 
-def test_people_who_only_operate_or_audit_do_not_import(acme: Organisation, acme_customer: Customer) -> None:
-    body = import_body(acme_customer.partition, p256_envelope(acme_customer, "never"))
-    assert code_of(acme.as_operator().post("imports", json=body)) == "forbidden"
+def test_bob_who_operates_imports_and_dora_who_audits_does_not(
+    acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    body = import_body(acme_customer.partition, p256_envelope(acme_customer, fresh_name))
     assert code_of(acme.as_auditor().post("imports", json=body)) == "forbidden"
+    assert acme.as_operator().post("imports", json=body).status_code == 201
 
 
 def test_an_envelope_for_another_tenant_or_partition_is_refused(

@@ -6,7 +6,8 @@ from tests.support.portal import Organisation, code_of
 
 def test_a_cancelled_job_leaves_nothing(job: Job, acme: Organisation) -> None:
     filled(job)
-    cancelled = acme.as_owner().post(f"jobs/{job.id}/cancel")
+    assert code_of(acme.as_auditor().post(f"jobs/{job.id}/cancel")) == "forbidden"
+    cancelled = acme.as_operator().post(f"jobs/{job.id}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     run(job)
     assert job.status()["progress"]["done"] == 0

@@ -4,9 +4,12 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol import jws
+from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.statements import Attestation, Receipt
 from tests.support.keys import import_p256
 from tests.support.pages import Visitor, give_login, visitor
@@ -73,10 +76,12 @@ def test_a_password_without_a_one_time_code_is_no_session(acme: Organisation) ->
     assert call(half, "devices").json()["code"] == "unauthenticated"
 
 
-def test_an_operator_at_a_page_enrols_no_device(acme: Organisation) -> None:
-    bob = visitor(acme.operator)
-    credential = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
-    answer = call(bob, "devices", {"name": "browser", "credential": credential})
+def test_bob_who_operates_enrols_his_browser_and_dora_who_audits_does_not(acme: Organisation, fresh_name: str) -> None:
+    public = msgspec.to_builtins(public_credential(Ed25519PrivateKey.generate()))
+    enrolled = call(visitor(acme.operator), "devices", {"name": fresh_name, "credential": public})
+    assert enrolled.status_code == 201, enrolled.content
+    assert "access" in enrolled.json()["next_step"]
+    answer = call(visitor(acme.auditor), "devices", {"name": fresh_name, "credential": public})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 

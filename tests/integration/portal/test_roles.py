@@ -152,6 +152,15 @@ def test_each_role_may_what_the_table_says_and_nothing_else(
                 assert response.status_code in (200, 302, 400, 404), what
 
 
+def test_an_operator_does_the_days_work_and_nothing_with_people_tokens_secrets_or_removals() -> None:
+    from portal.pages.roles import changes_of, reads_of
+
+    assert changes_of("operator") - changes_of("auditor") == {
+        "key", "key-check", "job-cancel", "callback-ping", "delivery-again",
+    }  # fmt: skip
+    assert reads_of("operator") - reads_of("auditor") == {"import"}
+
+
 def test_what_is_acmes_does_not_exist_for_charlie(globex: Organisation, parts: Callable[[str], dict[str, Any]]) -> None:
     """In the highest of roles, page by page and method by method, wherever an address names something."""
     from portal.pages.roles import CUSTOMER as ROLES_OF_CUSTOMERS
