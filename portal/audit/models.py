@@ -6,6 +6,7 @@ bytes against a signed checkpoint.
 
 import uuid
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -78,6 +79,8 @@ class Activity(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "hour", "key", "event", "ok"], name="one_count_of_an_hour")
         ]
+        # For what is asked of all tenants together. Rows come in order of time.
+        indexes = [BrinIndex(fields=["hour"], name="activity_by_hour")]
 
     def __str__(self) -> str:
         return f"{self.count} {self.event} at {self.hour}"

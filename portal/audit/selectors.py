@@ -38,7 +38,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     event: str = ""
-    principal: str = ""
+    principals: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     ok: bool | None = None
 
@@ -46,7 +46,7 @@ class Wanted:
         found = Q(event__startswith=self.event) if self.event else Q()
         found &= Q(at__gte=self.since) if self.since else Q()
         found &= Q(at__lt=self.until) if self.until else Q()
-        found &= Q(principal=self.principal) if self.principal else Q()
+        found &= Q(principal__in=self.principals) if self.principals else Q()
         found &= Q(key__in=self.keys) if self.keys else Q()
         if self.ok is None:
             return found
@@ -74,7 +74,7 @@ def lanes(*, tenant: Tenant, partition: Partition) -> list[str]:
 
 def world_entries(*, lane: str, after: int, limit: int) -> list[LogEntry]:
     """As `lane_entries`, of the world's own log: what belongs to no customer's partition."""
-    entries = LogEntry.objects.using(ALIAS).filter(partition=WORLD_LOG, n__gt=after)
+    entries = _of_world().filter(n__gt=after)
     if lane:
         entries = entries.filter(lane=lane)
     return list(entries.order_by("lane", "n")[:limit])
@@ -99,12 +99,23 @@ def exported(*, tenant: Tenant, wanted: Wanted) -> Iterator[LogEntry]:
         last = block[-1].pk
 
 
-def activity(*, tenant: Tenant, since: datetime, key: str = "") -> list[Activity]:
-    """What was counted of a tenant's operations from that hour on, of one key or of all; in order of time."""
-    operations = [f"key:{usage}" for usage in Usage]
+class Hour(NamedTuple):
+    """How many operations were done (`ok`) or refused in an hour."""
+
+    hour: datetime
+    ok: bool
+    count: int
+
+
+def activity(*, tenant: Tenant, since: datetime) -> list[Hour]:
+    """What was counted of a tenant's operations from that hour on, in order of time."""
     with tenant_scope(tenant):
-        counted = Activity.objects.filter(tenant=tenant, hour__gte=since, event__in=operations)
-        return list((counted.filter(key=key) if key else counted).order_by("hour"))
+        return _hours(Activity.objects.filter(tenant=tenant), since)
+
+
+def load(*, since: datetime) -> list[Hour]:
+    """What was counted of all tenants' operations together from that hour on, in order of time."""
+    return _hours(Activity.objects.using(ALIAS), since)
 
 
 def last_used(*, tenant: Tenant) -> dict[str, datetime]:
@@ -144,9 +155,14 @@ def seen_events(*, tenant: Tenant) -> list[str]:
         return list(Activity.objects.filter(tenant=tenant).order_by("event").values_list("event", flat=True).distinct())
 
 
-def newest_of_world(*, before: int | None = None, limit: int = 100) -> Page:
+def newest_of_world(*, wanted: Wanted = EVERYTHING, before: int | None = None, limit: int = 100) -> Page:
     """A page of the world's own log: what belongs to no customer's partition."""
-    return _page(LogEntry.objects.using(ALIAS).filter(partition=WORLD_LOG), before, limit)
+    return _page(_of_world().filter(wanted.entries()), before, limit)
+
+
+def seen_events_of_world() -> list[str]:
+    """The kinds of events that the world's own log has. It is short: operations are in those of partitions."""
+    return list(_of_world().order_by("event").values_list("event", flat=True).distinct())
 
 
 def count(*, tenant: Tenant) -> int:
@@ -183,6 +199,16 @@ def copy_lag() -> timedelta | None:
     if not marks or None in marks:
         return None
     return timezone.now() - min(mark for mark in marks if mark is not None)
+
+
+def _of_world() -> QuerySet[LogEntry]:
+    return LogEntry.objects.using(ALIAS).filter(partition=WORLD_LOG)
+
+
+def _hours(counted: QuerySet[Activity], since: datetime) -> list[Hour]:
+    operations = counted.filter(hour__gte=since, event__in=[f"key:{usage}" for usage in Usage])
+    sums = operations.values("hour", "ok").annotate(sum=Sum("count")).order_by("hour", "ok")
+    return [Hour(one["hour"], one["ok"], one["sum"]) for one in sums]
 
 
 def _page(entries: QuerySet[LogEntry], before: int | None, limit: int) -> Page:

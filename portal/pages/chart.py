@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from portal.audit.models import Activity
+from portal.audit.selectors import Hour
 
 WIDTH, HEIGHT, GAP = 720, 160, 2
 """In the drawing's own units; it is as wide as its place."""
@@ -53,7 +53,7 @@ class Chart:
     refused: int
 
 
-def chart(counted: list[Activity], span: Span, now: datetime) -> Chart:
+def chart(counted: list[Hour], span: Span, now: datetime) -> Chart:
     """`counted`: from `span.since(now)` on."""
     since, step = span.since(now), timedelta(hours=span.hours)
     done, refused = [0] * span.bars, [0] * span.bars

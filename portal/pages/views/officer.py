@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from portal.audit import selectors as audit
 from portal.pages import provider, selectors, waiting
 from portal.pages.access import Reader, officer_page
+from portal.pages.chart import SPANS, chart
+from portal.pages.device_health import devices_seen
 from portal.pages.rendering import page
 from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
@@ -33,27 +36,30 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         reader=reader,
         officer=reader.officer,
         device=status,
-        unsealing=unsealing.progress(status) if status else None,
         refused=refused,
+        lag=audit.copy_lag(),
+        unsealing=unsealing.progress(status) if status else None,
         requests=quorum.partition_requests(),
         actions=quorum.actions().filter(state=ActionState.OPEN),
         failures=waiting.failures(),
-        lag=audit.copy_lag(),
     )
 
 
 @officer_page
 def devices(request: HttpRequest, reader: Reader) -> HttpResponse:
-    status, refused = _asked(quorum.device_status)
+    """The load is that of all tenants together: whose it is, and of which keys, is not an officer's to know."""
+    (status, refused), lag = _asked(quorum.device_status), audit.copy_lag()
+    now, span = timezone.now(), SPANS.get(request.GET.get("span", ""), SPANS["day"])
     return page(
         request,
         "officer/devices.html",
         reader=reader,
-        devices=selectors.published(),
-        engine_keys=selectors.engine_keys(),
-        running=status,
+        devices=devices_seen(status, lag),
         refused=refused,
-        lag=audit.copy_lag(),
+        another=status,
+        lag=lag,
+        chart=chart(audit.load(since=span.since(now)), span, now),
+        engine_keys=selectors.engine_keys(),
     )
 
 
