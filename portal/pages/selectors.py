@@ -116,12 +116,16 @@ def _signer_of_list(entry: Entry) -> str:
     return f"security key {label}" if label else "the owner"
 
 
-def lines_of_world(entries: list[Entry]) -> list[Line]:
-    """Entries in the names of the officers whose cards they tell of, as far as the device says now."""
+def officer_names() -> dict[str, str]:
+    """Officers' names by the fingerprints of their cards, as far as the device says now."""
     try:
-        names = {one.credential.fingerprint: one.name for one in world().officers}
+        return {one.credential.fingerprint: one.name for one in world().officers}
     except Refused:
-        names = {}
+        return {}
+
+
+def lines_of_world(entries: list[Entry], names: dict[str, str]) -> list[Line]:
+    """Entries in the names (`officer_names`) of the officers whose cards they tell of."""
     return [Line(entry, names.get(entry.principal, ""), "") for entry in entries]
 
 

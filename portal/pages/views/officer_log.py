@@ -7,10 +7,11 @@ from portal.audit import selectors as audit
 from portal.audit.tags import EventTag
 from portal.pages import selectors
 from portal.pages.access import Reader, officer_page
+from portal.pages.log_filter import ANY, LogForm
+from portal.pages.paging import without
 from portal.pages.rendering import before, page
 from portal.quorum.selectors import tenants
 
-ANY = ("", "any")
 EVENTS_SHOWN = 100
 
 
@@ -24,12 +25,18 @@ class EventsForm(forms.Form):
 
 @officer_page
 def log(request: HttpRequest, reader: Reader) -> HttpResponse:
-    shown = audit.newest_of_world(before=before(request))
+    names = selectors.officer_names()
+    form = LogForm(request.GET, events=audit.seen_events_of_world(), names=names)
+    wanted = form.wanted()
+    shown = audit.newest_of_world(wanted=wanted, before=before(request)) if form.is_valid() else audit.NOTHING
     return page(
         request,
         "officer/log.html",
         reader=reader,
-        lines=selectors.lines_of_world(shown.entries),
+        form=form,
+        lines=selectors.lines_of_world(shown.entries, names),
+        query=without(request.GET, "before"),
+        filtered=wanted != audit.EVERYTHING,
         older=shown.older,
         lag=audit.copy_lag(),
     )
