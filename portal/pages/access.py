@@ -8,7 +8,7 @@ import django_otp
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from portal.pages.rendering import confirmation, problem
@@ -18,7 +18,6 @@ from portal.quorum.models import OfficerProfile
 from portal.quorum.selectors import is_support, officer_of
 from strongroom.protocol.errors import Refused
 from tenants.models import Tenant, User
-from tenants.permissions import ADMINS
 from tenants.selectors import membership_of
 
 
@@ -37,10 +36,6 @@ class Reader:
     @property
     def is_of_provider(self) -> bool:
         return self.role in PROVIDER
-
-    @property
-    def may_change(self) -> bool:
-        return self.role in ADMINS
 
 
 Page = Callable[..., HttpResponseBase]
@@ -77,12 +72,17 @@ def reader_of(user: User) -> Reader | None:
     """The reader that a user is; None for one who is neither of an active tenant nor of the provider."""
     membership = membership_of(user)
     if membership is not None:
-        active = membership.tenant.status == Tenant.Status.ACTIVE
-        return Reader(user, membership.tenant, membership.role, None) if active else None
+        return None if tenant_kept_out(user) else Reader(user, membership.tenant, membership.role, None)
     officer = officer_of(user)
     if officer is not None:
         return Reader(user, None, officer.officer_class, officer)
     return Reader(user, None, SUPPORT, None) if is_support(user) else None
+
+
+def tenant_kept_out(user: User) -> Tenant | None:
+    """The user's tenant, where it is suspended or closed."""
+    membership = membership_of(user)
+    return membership.tenant if membership and membership.tenant.status != Tenant.Status.ACTIVE else None
 
 
 def _verified(view: Page) -> Page:
@@ -96,7 +96,9 @@ def _verified(view: Page) -> Page:
             if django_otp.user_has_device(request.user):
                 return redirect_to_login(request.get_full_path())
             return redirect("pages:enrol")
-        # 2. Somebody who has business here.
+        # 2. Somebody who has business here, or is told why not.
+        if (tenant := tenant_kept_out(request.user)) is not None:
+            return render(request, "pages/kept_out.html", {"tenant": tenant}, status=403)
         reader = reader_of(request.user)
         if reader is None:
             raise Http404

@@ -6,9 +6,6 @@ import django_otp
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
-from tenants.models import Tenant, User
-from tenants.selectors import membership_of
-
 CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 24, "spellcheck": "false"}
 
 
@@ -46,12 +43,6 @@ class LoginForm(AuthenticationForm):
             if self.authenticator is None:
                 raise self.get_invalid_login_error()
         return cleaned
-
-    def confirm_login_allowed(self, user: User) -> None:
-        super().confirm_login_allowed(user)
-        membership = membership_of(user)
-        if membership is not None and membership.tenant.status != Tenant.Status.ACTIVE:
-            raise self.get_invalid_login_error()
 
 
 class CodeForm(forms.Form):

@@ -135,14 +135,30 @@ def test_an_api_client_cannot_log_in(acme: Organisation) -> None:
     assert WRONG in Visitor().log_in(acme.client_id, "", password="x").content.decode()
 
 
-def test_people_of_a_suspended_tenant_are_let_in_no_more(frank: Any, acme: Organisation) -> None:
+@pytest.mark.parametrize("status", ["suspended", "closed"])
+def test_people_of_a_tenant_that_is_not_active_read_so_and_see_nothing_else(
+    frank: Any, acme: Organisation, status: str
+) -> None:
     from tenants.models import Tenant
 
-    who = visitor(frank.user)
-    Tenant.objects.filter(pk=acme.tenant.pk).update(status="suspended")
+    inside, late = visitor(frank.user), Visitor()
+    Tenant.objects.filter(pk=acme.tenant.pk).update(status=status)
     try:
-        assert who.get("/keys/").status_code == 404
-        assert WRONG in Visitor().log_in("frank", fresh_code(frank)).content.decode()
+        # Whoever was logged in, and whoever logs in now; nobody else learns of it.
+        assert late.log_in("frank", fresh_code(frank)).status_code == 302
+        assert WRONG in Visitor().log_in("frank", "").content.decode()
+        for who, path in ((inside, "/keys/"), (late, "/"), (late, "/log/export"), (late, "/nowhere/")):
+            answer = who.get(path)
+            assert answer.status_code == (404 if path == "/nowhere/" else 403), path
+            page = answer.content.decode()
+            assert (f"Acme is {status}" in page) == (path != "/nowhere/")
+            assert "<nav" not in page
+        assert (
+            inside.client.post("/clients/", HTTP_X_CSRFTOKEN=inside.client.cookies["csrftoken"].value).status_code
+            == 403
+        )
+        assert late.post("/logout/", page="/")["location"] == "/login/"
+        assert late.get("/")["location"] == "/login/?next=/"
     finally:
         Tenant.objects.filter(pk=acme.tenant.pk).update(status="active")
-    assert who.get("/keys/").status_code == 200
+    assert inside.get("/keys/").status_code == 200
