@@ -1,13 +1,15 @@
 """Errors at the edge: whatever went wrong inside becomes one problem document (RFC 9457) with a stable code, here."""
 
 import logging
+import sys
 from typing import Any
 
+import redis
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
 from django.views import defaults
-from django_redis.exceptions import ConnectionInterrupted
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -35,7 +37,8 @@ _BY_CLASS: list[tuple[type[Exception], str]] = [
     (DataError, "malformed"),
     (OperationalError, "unavailable"),
     (InterfaceError, "unavailable"),
-    (ConnectionInterrupted, "unavailable"),
+    # What the cache raises: django-redis takes off its own exception again.
+    (redis.RedisError, "unavailable"),
 ]
 
 
@@ -99,10 +102,18 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's hook for 500."""
+    """Django's hook for what no view has answered: 503 where a part does not answer that this needs, else 500.
+
+    The page of either is made without the request: who asks may be just what cannot be known now.
+    """
+    error = sys.exc_info()[1]
+    refused = as_refused(error) if isinstance(error, Exception) else None
+    away = refused if refused is not None and refused.problem.status == 503 else None
     if request.path.startswith("/api/"):
-        return _plain(Refused("internal"))
-    return defaults.server_error(request)
+        return _plain(away or Refused("internal"))
+    if away is None:
+        return defaults.server_error(request)
+    return HttpResponse(loader.render_to_string("503.html", {"error": away}), status=503, headers=headers(away))
 
 
 def _plain(error: Refused) -> HttpResponse:

@@ -17,7 +17,8 @@ from tee.models import Import
 
 SHOWN = 50
 OF_LATE = timedelta(days=7)
-_BROKER_AWAY = (OperationalError, OSError)
+_PATIENCE = {"socket_timeout": 2, "socket_connect_timeout": 2}
+"""Of Redis or Valkey as broker, in seconds; an AMQP broker has its heartbeat."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,27 @@ class Failure:
     at: datetime | None
 
 
-def queues() -> list[Queue] | None:
-    """None where the broker does not answer."""
+@dataclass(frozen=True)
+class Broker:
+    """What the broker has, and the workers that answer through it within a second, by name."""
+
+    queues: list[Queue]
+    workers: list[str]
+
+
+def broker() -> Broker | None:
+    """None where the broker does not answer, or says nothing: a page never waits for it for long."""
     names = {app.conf.task_default_queue, *(one["queue"] for one in settings.CELERY_TASK_ROUTES.values())}
+    connection = app.connection_for_read(connect_timeout=2, transport_options=_PATIENCE)
+    away = (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
     try:
-        with app.connection_for_read(connect_timeout=2) as connection:
+        with connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-            return [Queue(name, _waiting(connection.default_channel, name)) for name in sorted(names)]
-    except _BROKER_AWAY:
+            queues = [Queue(name, _waiting(connection.default_channel, name)) for name in sorted(names)]
+            answers = app.control.inspect(timeout=1, connection=connection).ping() or {}
+            return Broker(queues, sorted(answers))
+    except away:
         return None
-
-
-def workers() -> list[str]:
-    """The workers that answer within a second, by name."""
-    try:
-        return sorted(app.control.inspect(timeout=1).ping() or {})
-    except _BROKER_AWAY:
-        return []
 
 
 def counts() -> list[tuple[str, list[tuple[str, int]]]]:
