@@ -1,4 +1,7 @@
-"""Lines to copy that use a key, with the reader's own names in them, by what keys of its type can do."""
+"""Lines to copy that use a key, with the reader's own names in them, by what keys of its type can do.
+
+tests/integration/stack/test_samples.py runs them as they are shown.
+"""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -7,38 +10,74 @@ from strongroom.protocol.mechanisms import Usage
 from tee.key_list import capable
 from tee.models import Key
 
-_SIGN = ["sign --key {name} --in FILE --out FILE.sig"]
-_CIPHER = ["encrypt --key {name} --in FILE --out FILE.enc", "decrypt --key {name} --in FILE.enc --out FILE"]
+_SIGN = ["sign --key {name} --in FILE --out FILE.sig", "verify --key {name} --in FILE --signature FILE.sig"]
+_ENCRYPT = "encrypt --key {name} --in FILE --out FILE.enc"
+_DECRYPT = "decrypt --key {name} --in FILE.enc --out FILE.clear"
 _BY_TYPE = {
-    "RSA": [*_SIGN, _CIPHER[1]],
+    "RSA": [*_SIGN, _DECRYPT],
     "EC-": _SIGN,
     "Ed25519": _SIGN,
     "ML-DSA": _SIGN,
     "X25519": ["derive --key {name} --peer PEER.pem --info TEXT --out FILE"],
-    "AES-": _CIPHER,
-    "ChaCha20": _CIPHER,
+    "AES-": [_ENCRYPT, _DECRYPT],
+    "ChaCha20": [_ENCRYPT, _DECRYPT],
     "HMAC": ["hash --key {name} --in FILE --out FILE.mac"],
 }
-_SUFFIX = {Usage.SIGN: "sig", Usage.ENCRYPT: "enc", Usage.HASH: "mac"}
-_CURL = """\
-export TOKEN=…    # of an API client on the access list
-curl -s {url} \\
-  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
-  -d "{{\\"payload\\": \\"$(base64 -w0 FILE)\\"}}"
+_CURL = r"""export TOKEN=…    # of an API client on the access list
+RESULT=$(curl -s {key}/{operation} \
+  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+  -d "{{\"payload\": \"$(base64 -w0 FILE)\"}}" | sed 's/.*"result": *"\([^"]*\)".*/\1/')
+echo "$RESULT" | base64 -d >FILE.{suffix}
 """
-_PYTHON = """\
-import base64, json, os, urllib.request
+_PYTHON = """import base64, json, os, urllib.request
+
+def call(operation, **body):
+    request = urllib.request.Request(
+        "{key}/" + operation,
+        json.dumps(body).encode(),
+        {{"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json"}},
+    )
+    return json.load(urllib.request.urlopen(request))
 
 payload = base64.b64encode(open("FILE", "rb").read()).decode()
-request = urllib.request.Request(
-    "{url}",
-    json.dumps({{"payload": payload}}).encode(),
-    {{"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json"}},
-)
-answer = json.load(urllib.request.urlopen(request))
+result = call("{operation}", payload=payload)["result"]
 with open("FILE.{suffix}", "wb") as out:
-    out.write(base64.b64decode(answer["result"]))
+    out.write(base64.b64decode(result))
 """
+
+
+@dataclass(frozen=True)
+class _Way:
+    """What follows on an operation: its result in a file with `suffix`, and the lines that try that result."""
+
+    suffix: str
+    curl: str = ""
+    python: str = ""
+
+
+_WAYS = {
+    Usage.SIGN: _Way(
+        "sig",
+        r"""curl -s {key}/verify \
+  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+  -d "{{\"payload\": \"$(base64 -w0 FILE)\", \"parameters\": {{\"signature\": \"$RESULT\"}}}}"
+""",
+        """print(call("verify", payload=payload, parameters={{"signature": result}})["valid"])
+""",
+    ),
+    Usage.ENCRYPT: _Way(
+        "enc",
+        r"""curl -s {key}/decrypt \
+  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+  -d "{{\"payload\": \"$RESULT\"}}" | sed 's/.*"result": *"\([^"]*\)".*/\1/' | base64 -d >FILE.clear
+""",
+        """with open("FILE.clear", "wb") as out:
+    out.write(base64.b64decode(call("decrypt", payload=result)["result"]))
+""",
+    ),
+    Usage.HASH: _Way("mac"),
+}
+"""In this order what a key of several abilities is shown with."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +98,7 @@ def commands_for(key: Key) -> str:
 def simple_operation(key: Key) -> Usage | None:
     """What a key of its type does with a payload and no parameters."""
     able = capable(key.key_type)
-    return next((one for one in _SUFFIX if one in able), None)
+    return next((one for one in _WAYS if one in able), None)
 
 
 def samples_for(key: Key, root: str) -> Samples:
@@ -67,6 +106,7 @@ def samples_for(key: Key, root: str) -> Samples:
     operation = simple_operation(key)
     if operation is None:
         return Samples(commands_for(key), "", "")
-    url = f"{root}api/v1/keys/{quote(key.name, safe='')}/{operation}"
-    python = _PYTHON.format(url=url, suffix=_SUFFIX[operation])
-    return Samples(commands_for(key), _CURL.format(url=url), python)
+    way = _WAYS[operation]
+    told = {"key": f"{root}api/v1/keys/{quote(key.name, safe='')}", "operation": operation, "suffix": way.suffix}
+    curl, python = (text.format(**told) for text in (_CURL + way.curl, _PYTHON + way.python))
+    return Samples(commands_for(key), curl, python)

@@ -20,6 +20,7 @@ from strongroom.client.home import Home
 from strongroom.client.material import read_material
 from strongroom.officer.cards import OpenCard, open_card, read_card
 from strongroom.protocol.access import client_principal
+from strongroom.protocol.mechanisms import KeyType
 from strongroom.protocol.statements import Receipt
 from strongroom.protocol.terms import Terms, new_salt
 
@@ -55,9 +56,12 @@ class Tenant:
                 access.update(connection, change, int(time.time()))
         return client, token
 
-    def import_key(self, name: str, data: bytes, **terms: Any) -> Receipt:
-        """Bring the key in a file's bytes into the partition, under `terms` (usages, authorisation, …)."""
-        material = read_material(data)
+    def import_key(self, name: str, data: bytes, key_type: KeyType | None = None, **terms: Any) -> Receipt:
+        """Bring the key in a file's bytes into the partition, under `terms` (usages, authorisation, …).
+
+        `key_type`: of bytes that could be of several.
+        """
+        material = read_material(data, key_type)
         sealed = Terms(salt=new_salt(), key_type=material.key_type, **terms)
         with self.connect() as connection:
             return imports.import_key(connection, material, name, sealed, int(time.time())).receipt
