@@ -14,6 +14,15 @@ from tenants import selectors as tenants
 from tenants.models import Partition, Tenant
 
 ANY = [("", "any")]
+SORTED_BY = {
+    "name": "name, A first",
+    "-name": "name, Z first",
+    "key_type": "type, A first",
+    "-key_type": "type, Z first",
+    "created": "import, oldest first",
+    "-created": "import, newest first",
+}
+"""In words, for a select: narrow screens have no headings to sort by."""
 
 
 class KeysForm(forms.Form):
@@ -26,7 +35,7 @@ class KeysForm(forms.Form):
     key_type = forms.ChoiceField(required=False, label="Type")
     usage = forms.ChoiceField(required=False, label="Can", choices=[*ANY, *((one, one) for one in Usage)])
     partition = forms.ChoiceField(required=False)
-    sort = forms.ChoiceField(required=False, choices=[(one, one) for one in SORTINGS], widget=forms.HiddenInput)
+    sort = forms.ChoiceField(required=False, choices=[(one, SORTED_BY[one]) for one in SORTINGS], label="Sorted by")
 
 
 @customer_page
