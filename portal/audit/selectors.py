@@ -99,7 +99,8 @@ def exported(*, tenant: Tenant, wanted: Wanted) -> Iterator[LogEntry]:
         last = block[-1].pk
 
 
-class Hour(NamedTuple):
+@dataclass(frozen=True)
+class Hour:
     """How many operations were done (`ok`) or refused in an hour."""
 
     hour: datetime
