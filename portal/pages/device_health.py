@@ -1,11 +1,18 @@
 """What officers are told of a device beside its state: what is the matter with it, and where else its keys are."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
 from portal.pages.selectors import published
-from strongroom.protocol.commands import StatusReply
+from portal.quorum.selectors import ALIAS
+from strongroom.protocol import jws
+from strongroom.protocol.commands import Attest, AttestReply, StatusReply
+from strongroom.protocol.errors import Refused
+from strongroom.protocol.statements import Attestation
+from tee.drivers import secure_module
 from tee.models import Device, ProviderKey, PublishedStatus, VendorKey
+from tenants.models import Partition
 
 LATE = timedelta(minutes=1)
 """The log is copied every second."""
@@ -16,7 +23,8 @@ class DeviceSeen:
     """A registered device with all keys that it has published.
 
     `running` is what it says of itself now (None: it does not answer, or another device answers in its place),
-    `troubles` what somebody should see after, a sentence each, and `beside` the other devices of its world.
+    `troubles` what somebody should see after, a sentence each, `beside` the other devices of its world, and `holders`
+    the devices that it names as those which have a partition (none where there is no partition, or no answer).
     """
 
     device: Device
@@ -25,6 +33,12 @@ class DeviceSeen:
     running: StatusReply | None
     troubles: list[str]
     beside: list[Device]
+    holders: list[str]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the device says itself that nobody else has what it has."""
+        return self.holders == [self.device.device_id]
 
 
 def devices_seen(status: StatusReply | None, lag: timedelta | None) -> list[DeviceSeen]:
@@ -35,7 +49,8 @@ def devices_seen(status: StatusReply | None, lag: timedelta | None) -> list[Devi
         running = status if status and status.device == device.device_id else None
         beside = [one for one, _, _ in rows if one.world == device.world and one != device]
         troubles = _of_device(running, lag) + _of_keys(vendor_keys, provider_keys)
-        seen.append(DeviceSeen(device, vendor_keys, provider_keys, running, troubles, beside))
+        holders = _holders() if running and running.state == "operational" else []
+        seen.append(DeviceSeen(device, vendor_keys, provider_keys, running, troubles, beside, holders))
     return seen
 
 
@@ -52,6 +67,20 @@ def _of_device(running: StatusReply | None, lag: timedelta | None) -> list[str]:
     elif lag > LATE:
         found.append("The copy of its log is late: see that the workers and beat run.")
     return found
+
+
+def _holders() -> list[str]:
+    """Of one partition, as the device attests it now: it holds all partitions alike."""
+    partition = Partition.objects.using(ALIAS).filter(status=Partition.Status.DEFINED).first()
+    if partition is None:
+        return []
+    command = Attest(nonce=secrets.token_urlsafe(24), partition=partition.partition_id or "")
+    try:
+        said = secure_module().call(command, AttestReply).attestation
+    except Refused:
+        return []
+    found = jws.read_unverified(said, Attestation).partition
+    return found.devices if found else []
 
 
 def _of_keys(vendor_keys: list[VendorKey], provider_keys: list[ProviderKey]) -> list[str]:

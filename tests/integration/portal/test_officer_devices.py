@@ -16,7 +16,7 @@ def support(acme: Organisation, device: SealedDevice) -> Visitor:
 
 
 def test_the_device_is_shown_with_its_health_and_where_else_its_keys_are(
-    support: Visitor, device: SealedDevice
+    support: Visitor, device: SealedDevice, acme_customer: Customer
 ) -> None:
     from portal.audit.services import copy_log
 
@@ -26,6 +26,7 @@ def test_the_device_is_shown_with_its_health_and_where_else_its_keys_are(
     assert "operational" in page
     assert "it answers, its workers run, its log is copied, and its keys are in force" in page
     assert "Not replicated: one device in this world" in page
+    assert "The device itself names no other that holds a partition" in page
     assert re.search(r", start \d+, \d+ worker", page)
 
 
