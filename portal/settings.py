@@ -135,7 +135,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "knox",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "tenants",
     "tee",
     "portal",
@@ -236,8 +235,6 @@ SPECTACULAR_SETTINGS = {
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 LOGIN_URL = "pages:login"
@@ -255,7 +252,7 @@ SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEVELOPMENT
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # A script runs only where its element carries the answer's own nonce (`nonce="{{ request.csp_nonce }}"`); modules that
-# it imports inherit that. Styles are files of our own. The API's description page loosens this for itself.
+# it imports inherit that. Styles are files of our own.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],

@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularYAMLAPIView
 
 from portal import health, metrics, problems
-from portal.pages.views import api_description
+from portal.pages.views.reference import reference
 
 _yaml, _json = SpectacularYAMLAPIView.as_view(), SpectacularJSONAPIView.as_view()
 
@@ -20,7 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz),
     path("metrics", metrics.metrics),
     path("api/schema/", schema, name="schema"),
-    path("api/docs/", api_description, name="docs"),
+    path("api/docs/", reference, name="docs"),
     path("api/v1/", include("portal.api.urls")),
     path("", include("portal.pages.urls")),
 ]

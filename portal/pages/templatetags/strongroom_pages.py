@@ -7,11 +7,13 @@ from django import template
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
 
 from strongroom.protocol.revocation import SAID_BY
 
 register = template.Library()
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 _TONES = {
     "good": {"active", "defined", "executed", "operational", "in-force", "ok", "complete", "good", "done", "delivered"},
@@ -103,6 +105,14 @@ def pairs(details: dict[str, Any]) -> list[tuple[str, Any]]:
 @register.filter
 def words(text: str) -> list[str]:
     return text.split()
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Markdown without HTML of its own. What is wider than the screen scrolls, by the keyboard too."""
+    rendered: str = _MARKDOWN.render(text)
+    wide = rendered.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
+    return mark_safe(wide)  # noqa: S308 - html is off: what the text has of it is escaped
 
 
 @register.simple_tag

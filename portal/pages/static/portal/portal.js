@@ -49,6 +49,15 @@ function improve(root) {
   offerCopies(root);
 }
 
+// A link to something that is folded up unfolds it.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+}
+
+addEventListener("hashchange", unfold);
+unfold();
+
 for (const place of document.querySelectorAll("[data-zone]")) {
   place.textContent = ` Times are in your zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}; point at one for UTC.`;
   place.hidden = false;
