@@ -1,10 +1,12 @@
 """Readers of the portal's pages, in one Chromium on the shared stack."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.accessibility import Look, install_axe
 from tests.support.browser import chromium
 from tests.support.importing import Importing
 from tests.support.reader import ARGUMENTS, Reader
@@ -55,6 +57,19 @@ def stranger(browser: Browser, stack: Stack) -> Iterator[Reader]:
     """Nobody in particular."""
     with browser.new_context() as context:
         yield Reader(context.new_page(), stack)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return install_axe(Path(tmp_path_factory.mktemp("axe")))
+
+
+@pytest.fixture
+def look(axe: str) -> Iterator[Look]:
+    """What is in somebody's way fails the test at its end."""
+    looking = Look(axe)
+    yield looking
+    assert looking.found == []
 
 
 def _reader(browser: Browser, stack: Stack, username: str) -> Iterator[Reader]:

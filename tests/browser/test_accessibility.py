@@ -1,42 +1,18 @@
 """Nobody is kept out: axe-core finds nothing on any page, wide and narrow, light and dark."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
 
 from strongroom.client import callbacks
-from tests.support.accessibility import barriers, install_axe
+from tests.support.accessibility import Look
 from tests.support.addresses import addresses, links_to
 from tests.support.listener import listening
-from tests.support.reader import SCREENS, Reader
+from tests.support.reader import Reader
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("npm"), pytest.mark.timeout(900)]
-
-Look = Callable[[Reader, str], list[str]]
-"""Opens a page on every screen; the links on it. What is in somebody's way is kept, and fails the test at its end."""
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return install_axe(Path(tmp_path_factory.mktemp("axe")))
-
-
-@pytest.fixture
-def look(axe: str) -> Iterator[Look]:
-    found: list[str] = []
-
-    def at(reader: Reader, path: str) -> list[str]:
-        reader.open(path)
-        for width, scheme in SCREENS:
-            reader.screen(width, scheme)
-            found.extend(f"{path} at {width}, {scheme}: {one}" for one in barriers(reader.page, axe))
-        return [str(one.get_attribute("href")) for one in reader.page.locator("a[href]").all()]
-
-    yield at
-    assert found == []
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +30,13 @@ def every_page(reader: Reader, look: Look, role: str) -> None:
     looked_at = set()
     plain = [one for one in addresses(role) if "{" not in one]
     for address in plain:
-        links += look(reader, address)
+        links += look.at(reader, address)
     for address in addresses(role):
         if "{" in address:
             (first, *_) = [*links_to(address, [one for one in links if one not in plain]), ""]
             assert first, f"no page leads to {address}"
             looked_at.add(first)
-            links += look(reader, first)
+            links += look.at(reader, first)
     assert looked_at
 
 
@@ -81,10 +57,16 @@ def test_every_page_of_support(support: Reader, look: Look) -> None:
 
 
 def test_what_is_no_page(alice: Reader, look: Look) -> None:
-    look(alice, "/nowhere/")
-    look(alice, "/keys/nothing/")
+    look.at(alice, "/nowhere/")
+    look.at(alice, "/keys/nothing/")
     alice.complaints.clear()
 
 
 def test_login(stranger: Reader, look: Look) -> None:
-    look(stranger, "/login/")
+    look.at(stranger, "/login/")
+
+
+def test_the_reference_of_the_api_with_everything_unfolded(stranger: Reader, look: Look) -> None:
+    look.at(stranger, "/api/docs/")
+    stranger.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    look.here(stranger)

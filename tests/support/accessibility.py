@@ -2,9 +2,12 @@
 
 import shutil
 import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Page
+
+from tests.support.reader import SCREENS, Reader
 
 _MODULES = Path(__file__).resolve().parents[1] / "browser" / "npm"
 _RUN = """() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations.flatMap(
@@ -28,3 +31,24 @@ def barriers(page: Page, axe: str) -> list[str]:
     page.evaluate(axe)
     found: list[str] = page.evaluate(_RUN)
     return found
+
+
+@dataclass
+class Look:
+    """Looks at pages on every screen. What is in somebody's way is kept in `found`."""
+
+    axe: str
+    found: list[str] = field(default_factory=list)
+
+    def here(self, reader: Reader) -> None:
+        """At the page that is open."""
+        for width, scheme in SCREENS:
+            reader.screen(width, scheme)
+            place = f"{reader.page.url} at {width}, {scheme}"
+            self.found.extend(f"{place}: {one}" for one in barriers(reader.page, self.axe))
+
+    def at(self, reader: Reader, path: str) -> list[str]:
+        """Opens a page; the links on it."""
+        reader.open(path)
+        self.here(reader)
+        return [str(one.get_attribute("href")) for one in reader.page.locator("a[href]").all()]
