@@ -109,7 +109,7 @@ def _work(tenant: Tenant) -> list[Notice]:
         Notice(
             callback.url,
             "failing",
-            f"{count} messages were not delivered the last time: {why}.",
+            f"{count} {'message was' if count == 1 else 'messages were'} not delivered the last time: {why}.",
             reverse("pages:callback", args=[callback.callback_id]),
         )
         for callback, count, why in callbacks.failing(tenant=tenant, since=timezone.now() - OF_LATE)[:SHOWN]
