@@ -19,7 +19,9 @@ _HOW_TO_IMPORT: dict[Importing, str] = {
     "here": _YOUR_OWN
     + "here in the browser, by scripts that the provider serves, or by the command, which you got from elsewhere; "
     + _OR_MADE,
-    "by others": _YOUR_OWN + _OR_MADE + "By the command; an owner or an admin can also import in the browser:",
+    "by others": _YOUR_OWN
+    + _OR_MADE
+    + "By the command; an operator, an admin or an owner can also import in the browser:",
     "nowhere": _YOUR_OWN + _OR_MADE + "By the command:",
 }
 """Whether the reader imports in the browser, somebody else does, or nobody can: where npm installed nothing."""

@@ -60,6 +60,8 @@ def test_from_an_invitation_to_being_suspended(officer: Reader, stranger: Reader
         page.get_by_label("One-time code").fill(code or next_code(stranger.stack.state, gavin))
         send(stranger, "Confirm")
         look.here(stranger)
+        # After a wrong one nothing is looked at for a second.
+        page.wait_for_timeout(1500)
     assert "recovery codes" in page.inner_text("main")
     # 3. There is nothing yet: pages say what comes next.
     for path in ("/", "/keys/", "/keys/import/", "/partitions/", "/clients/", "/devices/", "/callbacks/", "/jobs/",
