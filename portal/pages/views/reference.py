@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from portal.api.reference import reference as whole_reference
+from portal.pages.reference import reference as whole_reference
 
 
 def reference(request: HttpRequest) -> HttpResponse:
