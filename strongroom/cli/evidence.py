@@ -45,7 +45,10 @@ def evidence_verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check everything in the file, without a network. Exit status 1 where a step does not hold."""
+    """Check everything in the file, without a network; the provider's part, from the key's page, too.
+
+    Exit status 1 where a step does not hold.
+    """
     saved = proof.read(file.read_bytes())
     verdict = proof.verify(saved, _roots(roots))
     # What is not borne out as a whole names nobody.
@@ -60,8 +63,7 @@ def evidence_verify(
     said = "It does NOT hold: believe nothing in this file."
     besides: list[tuple[str, object]] = []
     if verdict.holds:
-        left_out = " But the key's operations were left out of this file (--only-admin)." if verdict.left_out else ""
-        said = f"All of it holds.{left_out}"
+        said = f"All of it holds.{_lacks(verdict)}"
         besides = [("Log signed", moment(verdict.as_of)), *((f"Key of {name}", one) for name, one in others.items())]
     data = {
         "holds": verdict.holds,
@@ -69,6 +71,7 @@ def evidence_verify(
         "mode": verdict.mode,
         "log_signed_at": verdict.as_of if verdict.holds else None,
         "left_out": verdict.left_out,
+        "providers_part": verdict.of_provider,
         "besides_the_manufacturer": others,
     }
     show(
@@ -80,6 +83,16 @@ def evidence_verify(
     )
     if not verdict.holds:
         raise typer.Exit(1)
+
+
+def _lacks(verdict: proof.Verdict) -> str:
+    """What a file that holds does not say."""
+    if verdict.of_provider:
+        return (
+            " But it is the provider's part: it does not say who vouched for anything before the key was encrypted, "
+            "nor what was done with it. `strongroom evidence save` does, where the key was sent from."
+        )
+    return " But the key's operations were left out of this file (--only-admin)." if verdict.left_out else ""
 
 
 def _roots(file: Path | None) -> list[x509.Certificate]:

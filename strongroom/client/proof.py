@@ -3,6 +3,7 @@
 `save` collects it; `verify` repeats every check without a network and without trusting whoever wrote the file.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import msgspec
@@ -11,7 +12,8 @@ from cryptography import x509
 from strongroom.client import log, receipts, validators
 from strongroom.client.connection import Connection
 from strongroom.client.dossier import THIRD_PARTY
-from strongroom.client.proof_steps import STEPS, Case, Proof
+from strongroom.client.proof_steps import STEPS, STEPS_OF_PROVIDER, Case, Proof
+from strongroom.client.provided import Provided, read_provided
 from strongroom.protocol.certificates import Mode
 from strongroom.protocol.encoding import read_json
 from strongroom.protocol.envelope import header_digest
@@ -33,11 +35,13 @@ class Finding:
 class Verdict:
     """All steps in order, up to the first that does not hold. Nothing else in it is believed unless `holds`.
 
+    `of_provider`: it is the provider's part, which does not say what the owner's machine validated before it encrypted.
     `as_of`: when the device signed the checkpoint. `left_out`: lanes of operations that the file leaves out.
     `fingerprints`: of those besides the manufacturer whose signed word was taken.
     """
 
     findings: list[Finding]
+    of_provider: bool
     receipt: Receipt
     mode: Mode | None
     as_of: int
@@ -77,11 +81,13 @@ def save(connection: Connection, key: str, now: int, version: int = 0, *, only_a
     )
 
 
-def read(data: bytes) -> Proof:
-    """An evidence file, if it is written exactly as `save` gives it.
+def read(data: bytes) -> Proof | Provided:
+    """An evidence file, if it is written exactly as `save` or the provider gives it.
 
     Raises `Refused("statement-malformed")`: also for a member that is unknown, missing or there twice.
     """
+    with contextlib.suppress(Refused):
+        return read_provided(data)
     try:
         proof = read_json(data, Proof, "statement-malformed")
     except Refused as refusal:
@@ -91,18 +97,18 @@ def read(data: bytes) -> Proof:
     return proof
 
 
-def verify(proof: Proof, roots: list[x509.Certificate]) -> Verdict:
+def verify(proof: Proof | Provided, roots: list[x509.Certificate]) -> Verdict:
     """Check everything that the file says, step by step, up to the first step that does not hold.
 
     Raises `Refused("statement-malformed")` where receipt or header cannot even be read.
     """
-    case = Case(proof, roots)
+    case, of_provider = Case(proof, roots), isinstance(proof, Provided)
     findings = []
-    for what, check in STEPS:
+    for what, check in STEPS_OF_PROVIDER if of_provider else STEPS:
         try:
             findings.append(Finding(what, check(case), holds=True))
         except Refused as refusal:
             findings.append(Finding(what, f"{refusal.code}: {refusal.detail or refusal.problem.sentence}", holds=False))
             break
     fingerprints = {name: one.fingerprint for name, one in case.anchors.items()}
-    return Verdict(findings, case.receipt, case.mode, case.as_of, case.left_out, fingerprints)
+    return Verdict(findings, of_provider, case.receipt, case.mode, case.as_of, case.left_out, fingerprints)

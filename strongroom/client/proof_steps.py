@@ -10,6 +10,7 @@ from cryptography import x509
 from strongroom.client.approvals import count_again, texts
 from strongroom.client.dossier import PROVIDER, THIRD_PARTY, Anchors, Dossier, Evidence, judge
 from strongroom.client.lists import check_lists
+from strongroom.client.provided import Provided
 from strongroom.client.routes import Route
 from strongroom.protocol import jws
 from strongroom.protocol.access import access_list_digest, partition_id
@@ -19,7 +20,7 @@ from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.envelope import ORIGIN_EVENTS, ImportHeader, header_digest
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE, Entry, check_lane
-from strongroom.protocol.statements import Checkpoint, Receipt
+from strongroom.protocol.statements import Attestation, Checkpoint, Receipt
 
 _HEADER_FIELDS = ("import_id", "tenant", "partition", "owner", "device", "name", "version", "terms_digest")
 
@@ -46,7 +47,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Case:
     """What earlier steps found, for the later ones. Unverified until the step that says so."""
 
-    proof: Proof
+    proof: Proof | Provided
     roots: list[x509.Certificate]
     mode: Mode | None = None
     admin: list[Entry] = field(default_factory=list)
@@ -151,7 +152,10 @@ def _check_access(case: Case) -> str:
 
 
 def _check_dossier(case: Case) -> str:
-    dossier, proof = case.proof.dossier, case.proof
+    proof = case.proof
+    if isinstance(proof, Provided):
+        raise Refused("validation-failed", "the provider's part does not say what was validated")
+    dossier = proof.dossier
     anchors = Anchors(
         roots=case.roots,
         provider=proof.provider,
@@ -162,7 +166,7 @@ def _check_dossier(case: Case) -> str:
         kept=case.access if dossier.access and _same_list(dossier.access.document, case.access) else "",
     )
     evidence = judge(dossier, Route(dossier.transport, dossier.suite), anchors, dossier.saved_at)
-    _check_nothing_besides(case, evidence)
+    _check_nothing_besides(case, proof, evidence)
     # The header, which the receipt covers, names exactly these answers and keys.
     header, provider_key = case.header, evidence.provider_key
     if header.validations != evidence.validations():
@@ -177,9 +181,9 @@ def _check_dossier(case: Case) -> str:
     return ", ".join(f"{one.validator}: {one.subject} {one.status}" for one in evidence.validations())
 
 
-def _check_nothing_besides(case: Case, evidence: Evidence) -> None:
+def _check_nothing_besides(case: Case, proof: Proof, evidence: Evidence) -> None:
     """Raise `Refused("validation-failed")` for anything in the file that no verified statement bears out."""
-    dossier, proof = case.proof.dossier, case.proof
+    dossier = proof.dossier
     if len(evidence.answers) != len(dossier.answers):
         raise Refused("validation-failed", "there is an answer about a key that its validator cannot know of")
     signed = {one.who for one in dossier.answers}
@@ -198,6 +202,22 @@ def _check_nothing_besides(case: Case, evidence: Evidence) -> None:
             raise Refused("validation-failed", f"the {what} in the saved trust is nobody's statement")
     case.anchors = {"provider": proof.provider_validation} if PROVIDER in signed else {}
     case.anchors |= proof.third_parties
+
+
+def _check_attestation(case: Case) -> str:
+    proof = case.proof
+    if not isinstance(proof, Provided):
+        raise Refused("validation-failed", "only the provider's part has an attestation of later")
+    if (proof.key, proof.version) != (case.receipt.key_id, case.receipt.version):
+        raise Refused("receipt-mismatch", "the file names another key or version than the receipt")
+    said = jws.read_unverified(proof.attestation, Attestation)
+    _, certified = verify_statement(proof.attestation, Attestation, case.roots, "device", said.issued_at)
+    if not said.device == certified.device_id == case.receipt.device:
+        raise Refused("validation-failed", "another device attests")
+    if said.partition is None or said.partition.partition != case.receipt.partition:
+        raise Refused("validation-failed", "the device attests another partition")
+    holders, version = ", ".join(said.partition.devices), said.partition.access_list_version
+    return f"software {said.measurement[:16]}…; the partition is in {holders}, under version {version} of its list"
 
 
 def _same_list(document: str | None, current: str) -> bool:
@@ -240,3 +260,9 @@ STEPS: list[tuple[str, Callable[[Case], str]]] = [
     ("The import stands in the log where the receipt says", _check_import),
     ("What happened to the key since", _check_since),
 ]
+STEPS_OF_PROVIDER: list[tuple[str, Callable[[Case], str]]] = [
+    *STEPS[:5],
+    ("The device attested the partition when the file was made", _check_attestation),
+    *STEPS[6:],
+]
+"""Of the provider's part, which cannot say who vouched for the keys before anything was encrypted."""
