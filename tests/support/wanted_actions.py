@@ -4,23 +4,9 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from strongroom.protocol import action_table as a
 from strongroom.protocol import commands as c
 from strongroom.protocol import jws
-from strongroom.protocol.action_table import (
-    ACTIONS,
-    Body,
-    ChangeOfficers,
-    DefinePartition,
-    DestroyPartition,
-    KeepPartition,
-    RetireProviderKey,
-    RotateProviderKey,
-    RotateVendorKey,
-    SealDevice,
-    SetRevocationBounds,
-    UpdateLimits,
-    action_name,
-)
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.statements import Endorsement
 from tests.support.hardware import Card
@@ -36,9 +22,9 @@ def owner() -> PublicCredential:
 
 
 def partition(device: SealedDevice, *, doomed: bool = False) -> str:
-    made = decide(device, "partition", DefinePartition(tenant="acme", label="main", owner=owner()))
+    made = decide(device, "partition", a.DefinePartition(tenant="acme", label="main", owner=owner()))
     if doomed:
-        decide(device, "partition", DestroyPartition(partition=made, reason="unpaid"))
+        decide(device, "partition", a.DestroyPartition(partition=made, reason="unpaid"))
     return made
 
 
@@ -47,46 +33,46 @@ def provider_key(device: SealedDevice) -> str:
     return jws.read_unverified(published[0], Endorsement).key_id
 
 
-WANTED: dict[str, Callable[[SealedDevice], tuple[Body, Body]]] = {
+WANTED: dict[str, Callable[[SealedDevice], tuple[a.Body, a.Body]]] = {
     "partition.define": lambda _: (
-        DefinePartition(tenant="acme", label="main", owner=owner()),
-        DefinePartition(tenant="acme", label="main", owner=public_credential(MINE)),
+        a.DefinePartition(tenant="acme", label="main", owner=owner()),
+        a.DefinePartition(tenant="acme", label="main", owner=public_credential(MINE)),
     ),
     "partition.destroy": lambda device: (
-        DestroyPartition(partition=partition(device), reason="unpaid"),
-        DestroyPartition(partition=partition(device), reason="unpaid"),
+        a.DestroyPartition(partition=partition(device), reason="unpaid"),
+        a.DestroyPartition(partition=partition(device), reason="unpaid"),
     ),
     "partition.keep": lambda device: (
-        KeepPartition(partition=partition(device, doomed=True)),
-        KeepPartition(partition=partition(device, doomed=True)),
+        a.KeepPartition(partition=partition(device, doomed=True)),
+        a.KeepPartition(partition=partition(device, doomed=True)),
     ),
     "officers.change": lambda _: (
-        ChangeOfficers(thresholds=RULES),
-        ChangeOfficers(enrol=[Card("portal", "domain").enrolment()], thresholds=RULES),
+        a.ChangeOfficers(thresholds=RULES),
+        a.ChangeOfficers(enrol=[Card("portal", "domain").enrolment()], thresholds=RULES),
     ),
-    "device.seal": lambda _: (SealDevice(), RotateVendorKey()),
-    "vendor-key.rotate": lambda _: (RotateVendorKey(), SealDevice()),
+    "device.seal": lambda _: (a.SealDevice(), a.RotateVendorKey()),
+    "vendor-key.rotate": lambda _: (a.RotateVendorKey(), a.SealDevice()),
     "provider-key.rotate": lambda _: (
-        RotateProviderKey(suite="HPKE-XWING"),
-        RotateProviderKey(suite="RSA-AES-KWP"),
+        a.RotateProviderKey(suite="HPKE-XWING"),
+        a.RotateProviderKey(suite="RSA-AES-KWP"),
     ),
-    "provider-key.retire": lambda device: (RetireProviderKey(key=provider_key(device)), SealDevice()),
+    "provider-key.retire": lambda device: (a.RetireProviderKey(key=provider_key(device)), a.SealDevice()),
     "limits.update": lambda _: (
-        UpdateLimits(action_hours=100, destruction_hours=100),
-        UpdateLimits(action_hours=720, destruction_hours=24),
+        a.UpdateLimits(action_hours=100, destruction_hours=100),
+        a.UpdateLimits(action_hours=720, destruction_hours=24),
     ),
     "revocation.set-bounds": lambda _: (
-        SetRevocationBounds(shortest=5, longest=600),
-        SetRevocationBounds(shortest=600, longest=10**9),
+        a.SetRevocationBounds(shortest=5, longest=600),
+        a.SetRevocationBounds(shortest=600, longest=10**9),
     ),
 }
 
 
-def class_of(body: Body) -> str:
-    return ACTIONS[action_name(body)].officer_class
+def class_of(body: a.Body) -> str:
+    return a.ACTIONS[a.action_name(body)].officer_class
 
 
-def decide(device: SealedDevice, kind: str, body: Body) -> str:
+def decide(device: SealedDevice, kind: str, body: a.Body) -> str:
     first, second, third = device.of(kind)[:3]
     action = device.open(first, body)
     return device.execute(action, [second.approve(action), third.approve(action)])
