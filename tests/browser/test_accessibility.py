@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from playwright.sync_api import Browser, expect
 
 from strongroom.client import callbacks
 from tests.support.accessibility import Look
 from tests.support.addresses import addresses, links_to
+from tests.support.importing import Importing, pem
 from tests.support.listener import listening
 from tests.support.reader import Reader
 from tests.support.stack import Stack
@@ -54,6 +57,48 @@ def test_every_page_of_a_partition_officer(officer: Reader, look: Look) -> None:
 
 def test_every_page_of_support(support: Reader, look: Look) -> None:
     every_page(support, look, "support")
+
+
+def test_the_steps_of_an_import(importing: Importing, axe: str) -> None:
+    page, found = importing.page, []
+
+    def look(at: str) -> None:
+        for width, scheme in SCREENS:
+            importing.reader.screen(width, scheme)
+            found.extend(f"{at} at {width}, {scheme}: {one}" for one in barriers(page, axe))
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    lock = BestAvailableEncryption(b"open sesame")
+    importing.choose(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock), "seen-by-axe-too")
+    importing.unlock("wrong")
+    expect(importing.refusal).to_be_visible()
+    look("a refusal")
+    importing.unlock("open sesame")
+    page.get_by_label("As the next version").check()
+    page.locator("#usages").get_by_label("sign", exact=True).check()
+    page.locator("#import").evaluate("one => one.querySelectorAll('details').forEach((each) => { each.open = true })")
+    look("the key and its terms, everything open")
+    page.get_by_label("As the next version").uncheck()
+    importing.sealed()
+    look("what leaves")
+    page.route("**/api/v1/imports", lambda route: route.abort())
+    importing.send()
+    expect(importing.refusal).to_be_visible()
+    importing.hears_the_truth()
+    importing.sent_and_received()
+    look("the receipt")
+    importing.ready()
+    importing.choose(pem(key), "seen-by-axe-thrice", "sign")
+    importing.sealed()
+    page.route("**/api/v1/imports", lambda route: route.abort())
+    importing.send()
+    expect(importing.refusal).to_be_visible()
+    importing.hears_the_truth()
+    importing.open()
+    expect(importing.step("Sent from here, without a receipt")).to_be_visible()
+    look("without a receipt")
+    page.get_by_role("button", name="Forget it").click()
+    assert found == []
 
 
 def test_what_is_no_page(alice: Reader, look: Look) -> None:
