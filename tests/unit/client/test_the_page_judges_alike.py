@@ -63,6 +63,23 @@ CHECK_RECEIPTS = """
 """
 
 
+NEWEST = """
+    const { parsePem } = await import("./certificates.js");
+    const { newest } = await import("./succession.js");
+    const found = [];
+    for (const [name, receipt] of given.cases) {
+      try {
+        const about = { partition: given.partition, owner: given.owner, roots: parsePem(given.roots) };
+        found.push((await newest({ get: async () => ({ receipt }) }, name, name, about, given.now)).version);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        found.push(error.code);
+      }
+    }
+    return found;
+"""
+
+
 class Page:
     """What was said to Alice, for the page's judgement: case by case, then all at once."""
 
@@ -118,6 +135,17 @@ class Page:
         """What comes of receipts (`token`) for what was `sent`: the key's name, or the code of the refusal."""
         roots = (self._connection.home.path / "trust/manufacturer-roots.pem").read_text()
         found: list[Any] = self._modules.run(CHECK_RECEIPTS, {"cases": cases, "roots": roots, "now": self.now})
+        return found
+
+    def follows(self, cases: list[tuple[str, str]]) -> list[Any]:
+        """What of each key (name, receipt) is taken for its newest version: its number, or the code of the refusal."""
+        home = self._connection.home
+        about = {
+            "partition": PARTITION,
+            "owner": home.credential("owner").fingerprint,
+            "roots": (home.path / "trust/manufacturer-roots.pem").read_text(),
+        }
+        found: list[Any] = self._modules.run(NEWEST, about | {"cases": cases, "now": self.now})
         return found
 
     def judges(self) -> list[Any]:
@@ -271,3 +299,25 @@ def test_receipts_that_are_for_something_else_are_refused(
     send("another-root")
     mismatches = ["receipt-mismatch"] * (len(RECEIPT_LIES) + 1)
     assert page.checks(cases) == ["honest", *mismatches, "certificate-invalid"]
+
+
+def test_the_version_before_is_believed_by_its_receipt_alone(
+    page: Page, listed: Connection, provider: Simulator, now: int
+) -> None:
+    cases: list[tuple[str, str]] = []
+
+    def send(name: str, asked: str = "", **lie: Any) -> None:
+        provider.lies = {"receipt": lambda receipt: msgspec.structs.replace(receipt, **lie)}
+        material = read_material(PEM)
+        sealed, _ = imports.prepare(listed, material, name, signing_terms(material), now)
+        cases.append((asked or name, imports.send(listed, sealed)))
+
+    send("honest", version=7)
+    send("of-another-partition", partition="pt_other")
+    send("of-another-owner", owner="somebody")
+    send("of-another-device", device="dev_other")
+    send("one", asked="another")
+    provider.forgeries = {"receipt": Authority.make("device", Authority.make("root"))}
+    send("of-another-root")
+    expected = [7, "wrong-partition", *["receipt-mismatch"] * 3, "certificate-invalid"]
+    assert page.follows(cases) == expected
