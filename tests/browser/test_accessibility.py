@@ -59,34 +59,31 @@ def test_every_page_of_support(support: Reader, look: Look) -> None:
     every_page(support, look, "support")
 
 
-def test_the_steps_of_an_import(importing: Importing, axe: str) -> None:
-    page, found = importing.page, []
-
-    def look(at: str) -> None:
-        for width, scheme in SCREENS:
-            importing.reader.screen(width, scheme)
-            found.extend(f"{at} at {width}, {scheme}: {one}" for one in barriers(page, axe))
-
+def test_the_steps_of_an_import(importing: Importing, look: Look) -> None:
+    page, reader = importing.page, importing.reader
+    # 1. A refusal, then the key and its terms, with everything open.
     key = ec.generate_private_key(ec.SECP256R1())
     lock = BestAvailableEncryption(b"open sesame")
     importing.choose(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock), "seen-by-axe-too")
     importing.unlock("wrong")
     expect(importing.refusal).to_be_visible()
-    look("a refusal")
+    look.here(reader)
     importing.unlock("open sesame")
     page.get_by_label("As the next version").check()
     page.locator("#usages").get_by_label("sign", exact=True).check()
     page.locator("#import").evaluate("one => one.querySelectorAll('details').forEach((each) => { each.open = true })")
-    look("the key and its terms, everything open")
+    look.here(reader)
     page.get_by_label("As the next version").uncheck()
+    # 2. What leaves, and the receipt.
     importing.sealed()
-    look("what leaves")
+    look.here(reader)
     page.route("**/api/v1/imports", lambda route: route.abort())
     importing.send()
     expect(importing.refusal).to_be_visible()
     importing.hears_the_truth()
     importing.sent_and_received()
-    look("the receipt")
+    look.here(reader)
+    # 3. What has none yet.
     importing.ready()
     importing.choose(pem(key), "seen-by-axe-thrice", "sign")
     importing.sealed()
@@ -96,9 +93,8 @@ def test_the_steps_of_an_import(importing: Importing, axe: str) -> None:
     importing.hears_the_truth()
     importing.open()
     expect(importing.step("Sent from here, without a receipt")).to_be_visible()
-    look("without a receipt")
+    look.here(reader)
     page.get_by_role("button", name="Forget it").click()
-    assert found == []
 
 
 def test_what_is_no_page(alice: Reader, look: Look) -> None:
