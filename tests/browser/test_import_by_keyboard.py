@@ -138,6 +138,7 @@ def test_where_a_third_party_must_vouch_the_page_leads_to_the_command(alice: Imp
     alice.trust()
     expect(page.locator("#anchors-facts")).to_contain_text("manufacturer, provider, validator:watch")
     alice.make_key()
+    expect(alice.step("Who vouches")).to_be_visible()
     alice.requests.clear()
     alice.ask()
     alice.nothing_left("validator:watch must vouch too", "strongroom import KEY.pem", "validation-failed")
