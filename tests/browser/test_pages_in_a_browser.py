@@ -127,8 +127,26 @@ def test_a_new_token_can_be_read_once(alice: Reader) -> None:
     assert alice.complaints == []
 
 
-def test_the_api_can_be_browsed(stranger: Reader) -> None:
-    stranger.open("/api/docs/")
-    expect(stranger.page.get_by_text("Development installation.")).to_be_visible()
-    expect(stranger.page.get_by_text("/api/v1/officer/actions", exact=True).first).to_be_visible(timeout=15_000)
-    assert stranger.complaints == []
+def test_the_api_can_be_browsed_and_a_link_unfolds_what_it_leads_to(stranger: Reader) -> None:
+    look_at(stranger, ["/api/docs/"])
+    stranger.open("/api/docs/#keys_sign")
+    expect(stranger.page.get_by_text("/api/v1/officer/actions", exact=True).first).to_be_visible()
+    expect(stranger.page.locator("#keys_sign").get_by_text("YSBjb250cmFjdA==").first).to_be_visible()
+    expect(stranger.page.locator("#keys_verify").get_by_text("In", exact=True)).to_be_hidden()
+
+
+def test_keys_are_sorted_by_their_headings_or_where_there_are_none_by_a_list(alice: Reader) -> None:
+    acme = alice.stack.tenant("acme")
+    for name in ("sorted-first", "sorted-second"):
+        acme.import_key(name, os.urandom(32), usages=["encrypt"])
+    alice.screen(*SCREENS[0])
+    alice.open("/keys/?text=sorted-")
+    names = alice.page.locator("tbody th a")
+    expect(names).to_have_text(["sorted-first", "sorted-second"])
+    expect(alice.page.get_by_label("Sorted by")).to_be_hidden()
+    alice.page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+    expect(names).to_have_text(["sorted-second", "sorted-first"])
+    alice.screen(*SCREENS[2])
+    alice.page.get_by_label("Sorted by").select_option("import, oldest first")
+    expect(names).to_have_text(["sorted-first", "sorted-second"])
+    assert alice.complaints == []

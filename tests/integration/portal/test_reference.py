@@ -44,6 +44,8 @@ def test_what_goes_in_and_out_is_shown_to_the_innermost(page: str) -> None:
     assert "<td>ECDSA-SHA256</td>" in sign
     assert "<p>For API clients.</p>" in sign
     assert '"payload": "YSBjb250cmFjdA=="' in sign
+    assert "For API clients and owners, admins and operators of the tenant." in operation(page, "imports_create")
+    assert "For owners, admins and operators of the tenant." in operation(page, "callbacks_ping_create")
     assert "At most 1024 characters." in operation(page, "login_create")
 
 
