@@ -20,6 +20,8 @@ from tests.support.command import run
 from tests.support.listener import listening
 from tests.support.stack import Stack, running_stack
 
+pytestmark = pytest.mark.timeout(600)
+"""As long as what is waited for below may take together: on a busy machine the stack alone needs a minute to start."""
 LINES = 20_000
 SECRET = secrets.token_hex(24)
 """In each line, so that the whole of it is one known plaintext."""
