@@ -17,8 +17,8 @@ from bench.rig import Rig
 from stack import postgres
 from stack.layout import State
 
-LEAST_SECONDS = 4.0
-"""A window has room for several of the copier's rounds."""
+LEAST_SECONDS = 8.0
+"""A window has room for several of the copier's rounds, which begin a second after one another."""
 PATIENCE_SECONDS = 120.0
 HOLD = "SELECT 1 FROM audit_lanecursor FOR UPDATE"
 COPIED = "SELECT coalesce(sum(count), 0) FROM audit_activity WHERE event = 'key:sign'"
