@@ -36,6 +36,7 @@ are also in translate, and in encrypt and decrypt together; the newest version's
 - RSA keys have 2048 to 4096 bits and an exponent of at least 65537 (3 for a public key alone), HMAC keys
   16 to 1024 bytes: else `key-weak`.
   A public key on an elliptic curve may be compressed, and its curve given by the parameters of a named one.
+  An Ed25519 key alone is `key-weak` where it is of small order, as one signature would hold for any message.
   A private ML-DSA key must hold its seed; the expanded form alone is `key-unparsable`.
 - Verify answers `valid: false` to whatever is no signature: of the wrong length, DER that is not canonical, a PSS salt
   of another length than the hash's, an S of Ed25519 that is not reduced, a MAC cut short. Only a prehashed payload of

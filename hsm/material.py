@@ -32,6 +32,15 @@ CURVES: dict[KeyType, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1 | ec.SECP2
     KeyType.EC_P521: ec.SECP521R1,
     KeyType.EC_SECP256K1: ec.SECP256K1,
 }
+_P25519 = 2**255 - 19
+_SMALL_ORDER = {
+    0,
+    1,
+    _P25519 - 1,
+    int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
+    int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
+}
+"""y of the points of edwards25519 whose order is 1, 2, 4 or 8, as libsodium lists them."""
 _PROBE = b"strongroom self-test"
 
 
@@ -117,12 +126,22 @@ def _check_type(key: Key, key_type: KeyType) -> None:
     elif isinstance(public, ec.EllipticCurvePublicKey) and key_type in CURVES:
         if not isinstance(public.curve, CURVES[key_type]):
             raise Refused("key-unparsable", f"the curve is not that of {key_type}")
+    elif isinstance(public, Ed25519PublicKey) and key_type is KeyType.ED25519:
+        _check_point(public)
     elif not (
-        (isinstance(public, Ed25519PublicKey) and key_type is KeyType.ED25519)
-        or (isinstance(public, X25519PublicKey) and key_type is KeyType.X25519)
+        (isinstance(public, X25519PublicKey) and key_type is KeyType.X25519)
         or (isinstance(public, MLDSA65PublicKey) and key_type is KeyType.ML_DSA_65)
     ):
         raise Refused("key-unparsable", f"not a key of type {key_type}")
+
+
+def _check_point(public: Ed25519PublicKey) -> None:
+    """Refuse a point under which one signature holds for any message, and an encoding that RFC 8032 §5.1.3 refuses."""
+    y = int.from_bytes(public.public_bytes_raw(), "little") & (2**255 - 1)
+    if y >= _P25519:
+        raise Refused("key-unparsable", "the point is not encoded as RFC 8032 wants it")
+    if y in _SMALL_ORDER:
+        raise Refused("key-weak", "a public key of small order")
 
 
 def _check_rsa_numbers(material: bytes) -> None:

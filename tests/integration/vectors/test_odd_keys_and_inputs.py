@@ -18,6 +18,8 @@ from tests.support.materials import CURVES, material_of, pkcs8, private_key, rsa
 from tests.support.vector_files import FOLDER
 
 MESSAGE = b"the story of a key"
+ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
+"""What stands before the point in SubjectPublicKeyInfo (RFC 8410)."""
 
 
 def verify(bench: Bench, key: str, mechanism: str, signature: bytes, **parameters: Any) -> Any:
@@ -57,6 +59,19 @@ def test_pss_has_the_hashs_salt_and_mgf1_and_no_other(bench: Bench, bits: int) -
             assert verify(bench, key, mechanism, signed(salt, algorithm, algorithm)) is False
         assert verify(bench, key, mechanism, signed(size, hashes.SHA1(), algorithm)) is False  # noqa: S303
         assert verify(bench, key, mechanism, signed(size, algorithm, hashes.SHA224())) is False
+
+
+@pytest.mark.parametrize("sign", [0, 0x80], ids=["", "sign"])
+def test_an_ed25519_key_under_which_one_signature_holds_for_any_message_is_refused(bench: Bench, sign: int) -> None:
+    small = ["00" * 32, "01" + "00" * 31, "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", "ec" + "ff" * 30 + "7f"]  # fmt: skip
+    for raw in map(bytes.fromhex, small):
+        data = ED25519_PREFIX + raw[:-1] + bytes([raw[-1] | sign])
+        assert bench.id_of(VectorKey(KeyType.ED25519, data, public=True)) == "key-weak"
+    # y that is not reduced: RFC 8032 §5.1.3 wants it refused, whatever point it would be.
+    for first in (0xED, 0xEE, 0xF0):
+        data = ED25519_PREFIX + bytes([first]) + b"\xff" * 30 + bytes([0x7F | sign])
+        assert bench.id_of(VectorKey(KeyType.ED25519, data, public=True)) == "key-unparsable"
 
 
 @pytest.mark.parametrize("key_type", CURVES)
