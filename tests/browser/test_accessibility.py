@@ -92,7 +92,7 @@ def test_the_steps_of_an_import(importing: Importing, look: Look) -> None:
     expect(importing.refusal).to_be_visible()
     importing.hears_the_truth()
     importing.open()
-    expect(importing.step("Sent from here, without a receipt")).to_be_visible()
+    expect(importing.step("Sent from here earlier")).to_be_visible()
     look.here(reader)
     page.get_by_role("button", name="Forget it").click()
 

@@ -29,7 +29,7 @@ KEPT = """async (name) => {
 
 
 def unsettled(alice: Importing) -> Any:
-    return alice.step("Sent from here, without a receipt")
+    return alice.step("Sent from here earlier")
 
 
 def cut_off(alice: Importing, after: Callable[[Route], object] = lambda route: route.abort()) -> None:
@@ -50,6 +50,7 @@ def send_and_leave(alice: Importing, name: str) -> Any:
     terms = json.loads(alice.page.locator("#clear-terms").text_content() or "")
     alice.send()
     expect(alice.refusal).to_contain_text("does not answer", timeout=PATIENCE)
+    expect(alice.page.locator("#left")).to_contain_text("This was sent")
     alice.hears_the_truth()
     alice.open()
     return key, terms
@@ -77,6 +78,8 @@ def test_an_import_whose_answer_was_lost_is_settled_and_its_receipt_compared(imp
     # 3. Asked, the portal gives the receipt, which is for exactly what was sent.
     page.get_by_role("button", name="Ask what became of it").click()
     expect(page.get_by_text("Its receipt is for exactly what this browser sent")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#unsettled-list")).to_be_hidden()
+    expect(page.get_by_role("link", name="to the key")).to_be_focused()
     importing.look()
     # 4. So says the key's page.
     page.get_by_role("link", name="to the key").click()
@@ -118,6 +121,7 @@ def test_what_never_arrived_is_forgotten_and_imported_again(importing: Importing
     expect(importing.refusal).to_contain_text("The portal knows nothing of", timeout=PATIENCE)
     page.get_by_role("button", name="Forget it").click()
     expect(page.get_by_text("forgotten here")).to_be_visible()
+    expect(page.locator("#unsettled h2")).to_be_focused()
     importing.ready()
     importing.choose(pem(key), name, "sign")
     importing.sealed()

@@ -5,7 +5,7 @@ import { envelopeFile, evidenceFile } from "./evidence.js";
 import { checkReceipt } from "./receipts.js";
 import { Refused } from "./refused.js";
 import * as rows from "./rows.js";
-import { byId, element, facts, offer, open, records, step, when } from "./showing.js";
+import { byId, element, facts, focusOn, offer, open, records, step, when } from "./showing.js";
 import { closeAfter, now, portal, shared } from "./state.js";
 import { inWords } from "./succession.js";
 import { anchorsOf } from "./anchors.js";
@@ -15,7 +15,13 @@ import { anchorsOf } from "./anchors.js";
 // The stem of files about what was sealed.
 const stem = ({ name, version }) => (version > 1 ? `${name}.v${version}` : name);
 
+const [NOT_LEFT, LEFT] = [
+  "Nothing has left yet. This will, and nothing else:",
+  "This was sent, and nothing else. To send it again is safe: the device answers the same request with the same receipt.",
+];
+
 export async function showSealed() {
+  byId("left").textContent = NOT_LEFT;
   const { sent, body, terms } = shared.sealed;
   facts(byId("sealed"), rows.ofSealed(shared.sealed, shared.device));
   byId("header").textContent = JSON.stringify(JSON.parse(canonical(sent.statement)), null, 2);
@@ -33,6 +39,7 @@ byId("send").addEventListener("click", () =>
     const kept = { import_id, name, version, partition, at: now(), sent: sealed.sent, dossier: sealed.dossier, receipt: "" };
     await keeping.keepImport(kept);
     // 2. Sent. The same header again is safe: the device answers with the same receipt.
+    byId("left").textContent = LEFT;
     say("Sending, and waiting for the device's receipt…");
     const answer = await send(sealed.body, kept);
     // 3. The receipt is for exactly this.
@@ -94,6 +101,7 @@ byId("another").addEventListener("click", () => location.assign(location.pathnam
 export async function showUnsettled() {
   const unsettled = (await shared.keeping.imports()).filter((one) => !one.receipt);
   byId("unsettled").hidden = !unsettled.length;
+  byId("unsettled-still").hidden = !unsettled.length;
   records(byId("unsettled-list"), unsettled.map((one) => [`${one.name}, version ${one.version}`, when(one.at), one.import_id, ways(one)]));
 }
 
@@ -142,8 +150,10 @@ async function settled(sentence, link = "") {
   await showUnsettled();
   byId("unsettled").hidden = false;
   byId("settled").replaceChildren(sentence);
-  if (!link) return;
+  // The button that was pressed is gone, and the focus with it.
+  if (!link) return focusOn(byId("unsettled").querySelector("h2"));
   const made = element("a", "to the key");
   made.href = link;
   byId("settled").append(made, ".");
+  made.focus();
 }
