@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,12 @@ def stack() -> Iterator[Stack]:
     """A whole stack, started once by the code of `bin/up`. Tests that stop or kill parts of it start their own."""
     with running_stack() as running:
         yield running
+
+
+def pytest_configure() -> None:
+    """A run in a shell's background ignores ctrl-C, and so would the commands that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
