@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import wraps
 
 import django_otp
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.cache import never_cache
 
+from portal.pages.places import page_above
 from portal.pages.rendering import confirmation, problem
 from portal.pages.roles import PAGES, PROVIDER, SUPPORT, may
 from portal.pages.step_up import Unconfirmed
@@ -91,10 +93,10 @@ def _verified(view: Page) -> Page:
     def verified(request: HttpRequest, **parts: object) -> HttpResponseBase:
         # 1. Password, then one-time code: whoever has no authenticator sets one up first.
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return _to_login(request)
         if not request.user.is_verified():  # type: ignore[attr-defined]  # OTPMiddleware adds it
             if django_otp.user_has_device(request.user):
-                return redirect_to_login(request.get_full_path())
+                return _to_login(request)
             return redirect("pages:enrol")
         # 2. Somebody who has business here, or is told why not.
         if (tenant := tenant_kept_out(request.user)) is not None:
@@ -115,6 +117,13 @@ def _verified(view: Page) -> Page:
             return problem(request, Refused("not-found"), reader=reader)
 
     return verified
+
+
+def _to_login(request: HttpRequest) -> HttpResponseBase:
+    """To the login page, and from there to what was asked for; after a form, which is not sent again, to its page."""
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path())
+    return redirect_to_login(page_above(request.path), f"{resolve_url(settings.LOGIN_URL)}?ended=1")
 
 
 def _admit(request: HttpRequest, reader: Reader) -> None:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from portal.pages.forms import ConfirmationForm
+from portal.pages.places import page_above
 from portal.pages.roles import changes_of, may, reads_of
 from portal.pages.step_up import FIELD, Unconfirmed
 from portal.quorum.selectors import awaiting
@@ -39,6 +40,11 @@ OFFICER = [
     ("Queues", "officer-work"),
     ("Log", "officer-log"),
 ]
+SENTENCES = {
+    "method-not-allowed": "Nothing was done: this address is not a page to open, or takes no form.",
+    "malformed": "Nothing was done: what was sent cannot be read. Load the page that has the form again.",
+}
+"""What a page says where the catalogue speaks to programs, of /api/schema/."""
 NOT_SENT_AGAIN = ("csrfmiddlewaretoken", FIELD)
 
 
@@ -57,8 +63,11 @@ def page(request: HttpRequest, template: str, *, reader: Reader, status: int = 2
 
 
 def problem(request: HttpRequest, error: Refused, *, reader: Reader) -> HttpResponse:
-    """A refusal as a page, with the catalogue's own status and sentence."""
-    return page(request, "problem.html", reader=reader, status=error.problem.status, error=error)
+    """A refusal as a page, with the catalogue's own status, and its sentence but for `SENTENCES`."""
+    sentence = SENTENCES.get(error.code, error.problem.sentence)
+    back = page_above(request.path)
+    context = {"error": error, "sentence": sentence, "back": back if back not in ("/", request.path) else ""}
+    return page(request, "problem.html", reader=reader, status=error.problem.status, **context)
 
 
 def confirmation(request: HttpRequest, unconfirmed: Unconfirmed, *, reader: Reader) -> HttpResponse:

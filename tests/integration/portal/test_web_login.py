@@ -42,6 +42,36 @@ def test_a_login_leads_to_the_page_that_was_asked_for_and_to_no_other_site(frank
     assert Visitor().log_in("frank", fresh_code(frank), next="https://elsewhere.example/")["location"] == "/"
 
 
+def test_a_form_that_is_sent_after_the_session_has_ended_leads_back_to_its_page(frank: Any) -> None:
+    ended = "Your session ended, and nothing was done. Log in again."
+    for path, page in {
+        "/members/": "/members/",
+        "/members/bob/remove": "/members/bob/",
+        "/clients/cl_1/tokens/abc/revoke": "/clients/cl_1/",
+        "/devices/abc/remove": "/devices/",
+        "/invitations/1/withdraw": "/",
+        "/officer/tenants/acme/status": "/officer/tenants/acme/",
+    }.items():
+        who = Visitor()
+        to_login = who.post(path, page="/login/")["location"]
+        assert to_login == f"/login/?ended=1&next={page}"
+        shown = who.get(to_login).content.decode()
+        assert ended in shown
+        assert f'name="next" value="{page}"' in shown
+    assert ended not in Visitor().get("/login/?next=/keys/").content.decode()
+
+
+def test_an_address_that_only_forms_are_sent_to_says_so_in_words_of_a_page(frank: Any) -> None:
+    who = Visitor()
+    who.log_in("frank", fresh_code(frank))
+    answer = who.get("/members/frank/remove")
+    said = answer.content.decode()
+    assert answer.status_code == 405
+    assert "Nothing was done: this address is not a page to open, or takes no form." in said
+    assert 'href="/members/frank/">To the page above' in said
+    assert "/api/schema/" not in said
+
+
 def test_the_session_changes_its_key_at_login(frank: Any) -> None:
     who = Visitor()
     who.log_in("frank", fresh_code(frank))
