@@ -76,7 +76,8 @@ def confirmation(request: HttpRequest, unconfirmed: Unconfirmed, *, reader: Read
     refused = unconfirmed.refused
     status = refused.problem.status if refused else 200
     form = ConfirmationForm()
-    return page(request, "confirm.html", reader=reader, status=status, sent=sent, asked=unconfirmed, form=form)
+    context = {"sent": sent, "asked": unconfirmed, "form": form, "back": page_above(request.path)}
+    return page(request, "confirm.html", reader=reader, status=status, **context)
 
 
 def before(request: HttpRequest) -> int | None:

@@ -17,6 +17,8 @@ from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused
 from tenants.models import Tenant
 
+REPLACED = "The one before signs too for another day, so that you can put the new one in its place."
+
 
 class CallbackForm(forms.Form):
     url = forms.CharField(max_length=MAX_URL, label="Address", widget=forms.URLInput({"placeholder": "https://"}))
@@ -52,7 +54,7 @@ def callback(request: HttpRequest, reader: Reader, tenant: Tenant, callback_id: 
 def callback_secret(request: HttpRequest, reader: Reader, tenant: Tenant, callback_id: str) -> HttpResponse:
     """A new secret stands in the answer to the request that made it, and nowhere else."""
     found = selectors.callback(tenant=tenant, callback_id=callback_id)
-    confirm(request, f"Make a new secret of the callback {found.url}")
+    confirm(request, f"Make a new secret of the callback {found.url}", REPLACED)
     _, secret = services.rotate_secret(tenant=tenant, callback_id=callback_id, actor=reader.user.username)
     return _callback(request, reader, tenant, callback_id, secret)
 
@@ -60,7 +62,7 @@ def callback_secret(request: HttpRequest, reader: Reader, tenant: Tenant, callba
 @customer_page
 def callback_remove(request: HttpRequest, reader: Reader, tenant: Tenant, callback_id: str) -> HttpResponse:
     found = selectors.callback(tenant=tenant, callback_id=callback_id)
-    confirm(request, f"Remove the callback {found.url}")
+    confirm(request, f"Remove the callback {found.url}", "It is told nothing more.", ends=True)
     services.remove_callback(tenant=tenant, callback_id=callback_id, actor=reader.user.username)
     messages.success(request, f"{found.url} is told nothing more.")
     return redirect("pages:callbacks")

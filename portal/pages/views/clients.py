@@ -24,6 +24,9 @@ from tenants.models import ApiClient, Tenant
 
 DAYS = 90
 """So long a token is good unless something else is asked for."""
+ROTATED = "The old one serves for another day, so that you can put the new one in its place."
+REMOVED = "All its tokens are refused within a second. Its principal is never used again."
+REVOKED = "Whoever still calls with it is refused within a second."
 
 
 @customer_page
@@ -65,7 +68,7 @@ def client(request: HttpRequest, reader: Reader, tenant: Tenant, client_id: str)
 def token_rotate(request: HttpRequest, reader: Reader, tenant: Tenant, client_id: str, token_key: str) -> HttpResponse:
     """As `client`: the new token stands in this answer alone."""
     found = _with_token(tenant, client_id, token_key)
-    confirm(request, f"Make a token in the place of {token_key}… of the API client {found.name}")
+    confirm(request, f"Make a token in the place of {token_key}… of the API client {found.name}", ROTATED)
     made = services.rotate_token(
         tenant=tenant, client_id=client_id, token_key=token_key, days=DAYS, actor=reader.user.username
     )
@@ -87,7 +90,7 @@ def client_limits(request: HttpRequest, reader: Reader, tenant: Tenant, client_i
 @customer_page
 def client_remove(request: HttpRequest, reader: Reader, tenant: Tenant, client_id: str) -> HttpResponse:
     found, _ = selectors.client_and_tokens(tenant=tenant, client_id=client_id)
-    confirm(request, f"Remove the API client {found.name} and all its tokens")
+    confirm(request, f"Remove the API client {found.name} and all its tokens", REMOVED, ends=True)
     services.revoke_client(tenant=tenant, client_id=client_id, actor=reader.user.username)
     messages.success(request, "The client is removed, and its tokens are refused.")
     return redirect("pages:clients")
@@ -96,7 +99,7 @@ def client_remove(request: HttpRequest, reader: Reader, tenant: Tenant, client_i
 @customer_page
 def token_revoke(request: HttpRequest, reader: Reader, tenant: Tenant, client_id: str, token_key: str) -> HttpResponse:
     found = _with_token(tenant, client_id, token_key)
-    confirm(request, f"Revoke the token {token_key}… of the API client {found.name}")
+    confirm(request, f"Revoke the token {token_key}… of the API client {found.name}", REVOKED, ends=True)
     services.revoke_token(tenant=tenant, client_id=client_id, token_key=token_key, actor=reader.user.username)
     messages.success(request, "The token is revoked.")
     return redirect("pages:client", client_id=client_id)

@@ -13,6 +13,8 @@ from tenants import selectors as tenants
 from tenants import services
 from tenants.models import Tenant
 
+OFF_THE_LIST = "This only takes it off this list. What stops it is the access list, which the owner changes."
+
 
 @customer_page
 def devices(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
@@ -26,7 +28,7 @@ def device_remove(request: HttpRequest, reader: Reader, tenant: Tenant, fingerpr
     found = next((one for one in tenants.devices(tenant=tenant) if one.fingerprint == fingerprint), None)
     if found is None:
         raise Refused("not-found")
-    confirm(request, f"Take the client device {found.name} off the list")
+    confirm(request, f"Take the client device {found.name} off the list", OFF_THE_LIST, ends=True)
     services.remove_device(tenant=tenant, fingerprint=fingerprint, actor=reader.user.username)
     # What stops it is the owner's word.
     said = f"{found.name} is off this list. Now have the owner run: strongroom access remove device:{fingerprint}"

@@ -14,6 +14,7 @@ from tee.selectors import key_names
 from tenants.models import Tenant
 
 OVER = (Operation.Status.DONE, Operation.Status.FAILED)
+CANCELLED = "What is there of it is deleted, its results too."
 
 
 @customer_page
@@ -38,7 +39,7 @@ def job_cancel(request: HttpRequest, reader: Reader, tenant: Tenant, job_id: str
     found, _ = selectors.job(tenant=tenant, job_id=job_id)
     if found.is_over:
         raise Refused("conflict", f"the job is {found.status}")
-    confirm(request, f"Cancel the job {job_id} and delete all that it had")
+    confirm(request, f"Cancel the job {job_id} and delete all that it had", CANCELLED, ends=True)
     services.cancel_job(tenant=tenant, user=None, job_id=job_id)
     messages.success(request, f"{job_id} is cancelled, and all that it had is deleted.")
     return redirect("pages:jobs")

@@ -22,6 +22,9 @@ ROLES = {
     Role.AUDITOR: "sees everything and changes nothing: for those who check them",
 }
 
+NEW_ROLE = "Tokens that were given for the role before end at once."
+REMOVED = "Every session and token ends at once. The name is never given again: what was done by it stays on record."
+
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=[(one.value, one.value) for one in ROLES])
@@ -64,7 +67,7 @@ def member(request: HttpRequest, reader: Reader, tenant: Tenant, username: str) 
     form = RoleForm(request.POST or None, initial={"role": found.role})
     if request.method == "POST" and form.is_valid():
         role = form.cleaned_data["role"]
-        confirm(request, f"Make {username} {_with_article(role)} of {tenant.name}")
+        confirm(request, f"Make {username} {_with_article(role)} of {tenant.name}", NEW_ROLE)
         people.change_role(tenant=tenant, username=username, role=role, actor=reader.user.username, by=reader.role)
         messages.success(request, f"{username} is {_with_article(role)} now.")
         return redirect("pages:members")
@@ -74,7 +77,7 @@ def member(request: HttpRequest, reader: Reader, tenant: Tenant, username: str) 
 @customer_page
 def member_remove(request: HttpRequest, reader: Reader, tenant: Tenant, username: str) -> HttpResponse:
     people.find_member(tenant=tenant, username=username)
-    confirm(request, f"Remove {username} from {tenant.name}")
+    confirm(request, f"Remove {username} from {tenant.name}", REMOVED, ends=True)
     people.remove_member(tenant=tenant, username=username, actor=reader.user.username, by=reader.role)
     messages.success(request, f"{username} is removed: every session and token of theirs has ended.")
     return redirect("pages:members" if username != reader.user.username else "pages:login")

@@ -45,7 +45,7 @@ def tenants(request: HttpRequest, reader: Reader) -> HttpResponse:
     form = TenantForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name, slug = form.cleaned_data["name"], form.cleaned_data["slug"]
-        confirm(request, f"Open the tenant {name} ({slug})")
+        confirm(request, f"Open the tenant {name} ({slug})", "The short name never changes.")
         try:
             lifecycle.open_tenant(slug=slug, name=name, actor=reader.user.username)
         except (Refused, ValidationError) as error:
@@ -67,7 +67,7 @@ def tenant_status(request: HttpRequest, reader: Reader, slug: str) -> HttpRespon
     if not form.is_valid():
         raise Refused("malformed")
     status = Tenant.Status(form.cleaned_data["status"])
-    confirm(request, f"{VERBS[status]} {found.name} ({slug})")
+    confirm(request, f"{VERBS[status]} {found.name} ({slug})", MEANINGS[status], ends=status != Tenant.Status.ACTIVE)
     lifecycle.change_status(tenant=found, status=status, actor=reader.user.username)
     messages.success(request, f"{found.name} is {status.value} now.")
     return redirect("pages:officer-tenant", slug=slug)

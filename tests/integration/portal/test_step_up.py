@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.otp import fresh_code
-from tests.support.pages import Visitor, visitor
+from tests.support.pages import Visitor, as_role, visitor
 from tests.support.portal import Organisation
 
 CONFIRMED = {"client", "client-remove", "token-revoke", "officer-approve"}
@@ -64,6 +64,29 @@ def test_the_question_sends_everything_again_with_the_code(alice: Visitor, acme:
     answer = alice.client.post(page, sent | {"fresh_code": fresh_code(alice.authenticator)})
     assert 'id="new-token"' in answer.content.decode()
     assert tokens(acme, client) == 1
+
+
+def test_the_question_says_what_follows_and_leads_back(alice: Visitor, client: str) -> None:
+    page = f"/clients/{client}/"
+    removing = alice.post(f"{page}remove", page=page).content.decode()
+    assert "All its tokens are refused within a second." in removing
+    assert '<button class="danger">Remove the API client' in removing
+    assert f'<a href="{page}">Cancel</a>' in removing
+    # After a wrong code, too; and what takes nothing away is not shown as if it did.
+    again = alice.post(f"{page}remove", page=page, fresh_code=wrong(alice.authenticator)).content.decode()
+    assert "All its tokens are refused within a second." in again
+    assert f'<a href="{page}">Cancel</a>' in again
+    assert "<button>Make a token of" in alice.post(page, days=7).content.decode()
+
+
+def test_whoever_closes_a_tenant_is_told_that_it_is_for_good(acme: Organisation) -> None:
+    officer, page = as_role(acme.tenant, "partition"), f"/officer/tenants/{acme.tenant.slug}/"
+    asked = officer.post(f"{page}status", page=page, status="closed").content.decode()
+    assert "For good: all tokens and invitations end." in asked
+    assert '<button class="danger">Close ' in asked
+    assert f'<a href="{page}">Cancel</a>' in asked
+    acme.tenant.refresh_from_db()
+    assert acme.tenant.status == "active"
 
 
 def test_a_wrong_code_and_one_that_has_served_do_nothing(alice: Visitor, acme: Organisation, client: str) -> None:
