@@ -15,6 +15,7 @@ from strongroom.protocol.errors import Refused
 from tenants import selectors
 from tenants.errors import conflict
 from tenants.models import ApiClient, ClientDevice, Membership, Partition, Role, Tenant, User
+from tenants.names import check_slug
 from tenants.scoping import tenant_scope
 from tenants.signals import emit
 
@@ -23,7 +24,8 @@ OVERLAP = timedelta(hours=24)
 
 
 def create_tenant(*, slug: str, name: str) -> Tenant:
-    """A new tenant. Raises `Refused("conflict")`."""
+    """A new tenant. Raises `Refused("conflict")`, and `ValidationError` for a name that none may have."""
+    check_slug(slug)
     with conflict(f"there is a tenant {slug!r} already"), transaction.atomic():
         tenant = Tenant(slug=slug, name=name)
         tenant.clean_fields()

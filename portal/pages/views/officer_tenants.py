@@ -3,7 +3,6 @@
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,6 +16,7 @@ from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused
 from tenants import lifecycle, members
 from tenants.models import Role, Tenant
+from tenants.names import check_slug
 
 VERBS = {Tenant.Status.ACTIVE: "Resume", Tenant.Status.SUSPENDED: "Suspend", Tenant.Status.CLOSED: "Close"}
 MEANINGS = {
@@ -28,7 +28,7 @@ MEANINGS = {
 
 class TenantForm(forms.Form):
     name = forms.CharField(max_length=200)
-    slug = forms.CharField(max_length=50, label="Short name", validators=[validate_slug])
+    slug = forms.CharField(max_length=50, label="Short name", validators=[check_slug])
 
 
 class OwnerForm(forms.Form):

@@ -45,6 +45,15 @@ def test_a_new_tenants_owner_gets_a_first_password_but_no_token_without_a_code(f
         run("create_tenant", "No Slug", "Initech", "--admin", "someone-else")
 
 
+@pytest.mark.parametrize("name", ["Initech", "initech_1", "initech\n", "ínitech", ""])
+def test_a_short_name_has_small_letters_digits_and_hyphens(name: str) -> None:
+    from tenants.models import Tenant
+
+    with pytest.raises(CommandError, match="small letters, digits and hyphens"):
+        run("create_tenant", name, "Initech", "--admin", "peter-of-no-name")
+    assert not Tenant.objects.filter(slug=name).exists()
+
+
 def test_a_tenants_owner_is_invited_by_a_link(fresh_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from django.conf import settings
     from django.core import mail
