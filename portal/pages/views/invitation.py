@@ -2,6 +2,7 @@
 
 from django import forms
 from django.contrib.auth import login
+from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -9,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from strongroom.protocol.errors import Refused
 from tenants.members import accept_invitation, open_invitation
+from tenants.models import User
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -31,9 +33,23 @@ class AcceptanceForm(forms.Form):
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
 
+    # Each field by itself, so that everything is said at once. What makes the person checks again.
+
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        if User.objects.filter(username=username).exists():
+            raise forms.ValidationError(f"there is a user {username!r} already")
+        return username
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password)
+        return password
+
     def clean_again(self) -> str:
         again: str = self.cleaned_data["again"]
-        if again != self.cleaned_data.get("password"):
+        # As it was typed: a password that is refused is no other than the one that was meant.
+        if again != self.data.get("password"):
             raise forms.ValidationError("The two passwords are not the same.")
         return again
 

@@ -88,6 +88,17 @@ def test_a_link_serves_once_and_is_kept_as_a_hash_alone(alice: Visitor, mails: l
     assert "serves no more" in Visitor().get(path).content.decode()
 
 
+def test_everything_that_is_wrong_is_said_at_once(alice: Visitor, mails: list[Any], fresh_name: str) -> None:
+    path = invited(alice, f"{fresh_name}@acme.example")
+    said = text(Visitor().post(path, username="alice@vandelay", password="short", again="shorter"))
+    for wrong in ("is a user", "at least 12", "The two passwords are not the same."):
+        assert wrong in said
+    # A password that is refused, and was typed twice alike, is not called unequal as well.
+    said = text(accept(path, fresh_name, "short")[1])
+    assert "at least 12" in said
+    assert "not the same" not in said
+
+
 def test_an_invitation_is_withdrawn_expires_or_is_replaced(alice: Visitor, mails: list[Any], fresh_name: str) -> None:
     from django.utils import timezone
 
