@@ -6,7 +6,7 @@ from knox.models import AuthToken
 
 from portal.audit.models import PortalEvent
 from portal.quorum.selectors import ALIAS, world
-from strongroom.protocol.access import Editor, Principal, client_principal, editors_of, read_list, signer_of
+from strongroom.protocol.access import Editor, Principal, Right, client_principal, editors_of, read_list, signer_of
 from strongroom.protocol.commands import (
     RevocationStatus,
     RevocationStatusReply,
@@ -21,7 +21,7 @@ from tee.drivers import secure_module
 from tee.models import Device, EngineKey, Key, ProviderKey, VendorKey
 from tenants.models import ApiClient, Partition, Tenant
 from tenants.scoping import tenant_scope
-from tenants.selectors import client_names, clients, devices, find_client
+from tenants.selectors import client_names, clients, devices, find_client, partitions
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,19 @@ def access_of(partition: Partition) -> Access:
     return Access(reply.version, reply.document, owners, listed.principals, editors_of(listed), signer)
 
 
+def rights_in_partitions(*, tenant: Tenant, principal: str) -> list[tuple[Partition, list[Right]]] | None:
+    """The tenant's defined partitions with what `principal` may do in each; None where the device does not say."""
+    found = []
+    for one in partitions(tenant=tenant):
+        if one.partition_id and one.status == Partition.Status.DEFINED:
+            try:
+                listed = access_of(one).principals
+            except Refused:
+                return None
+            found.append((one, [right for entry in listed if entry.principal == principal for right in entry.rights]))
+    return found
+
+
 def client_and_tokens(*, tenant: Tenant, client_id: str) -> tuple[ApiClient, list[AuthToken]]:
     """An API client with its tokens, newest first. Raises `Refused("not-found")`."""
     with tenant_scope(tenant):
@@ -181,10 +194,10 @@ def engine_keys() -> list[EngineKey]:
 
 def tenants_with_partitions() -> list[tuple[Tenant, list[Partition]]]:
     """Every tenant with its partitions: what an officer may know of customers."""
-    partitions: dict[int, list[Partition]] = {}
+    found: dict[int, list[Partition]] = {}
     for partition in Partition.objects.using(ALIAS).order_by("requested"):
-        partitions.setdefault(partition.tenant_id, []).append(partition)
-    return [(tenant, partitions.get(tenant.pk, [])) for tenant in Tenant.objects.using(ALIAS).order_by("slug")]
+        found.setdefault(partition.tenant_id, []).append(partition)
+    return [(tenant, found.get(tenant.pk, [])) for tenant in Tenant.objects.using(ALIAS).order_by("slug")]
 
 
 def _happenings(events: list[PortalEvent], names: dict[str, str]) -> list[Happening]:

@@ -134,6 +134,7 @@ def _client(
         client=found,
         principal=principal,
         last_use=audit.last_uses(tenant=tenant).get(principal),
+        partitions=selectors.rights_in_partitions(tenant=tenant, principal=principal),
         tokens=[(one, _state(one, now)) for one in tokens],
         form=form,
         limits=LimitsForm(initial={"requests": limits[0], "items": limits[1]}),

@@ -87,6 +87,15 @@ def test_when_a_client_was_last_used_comes_from_the_log(
     assert "last used never" not in text(alice.get(f"/clients/{acme.client_id}/"))
 
 
+def test_a_clients_page_shows_what_it_may_do_in_each_partition(
+    alice: Visitor, acme: Organisation, acme_customer: Customer, client: str
+) -> None:
+    page = text(alice.get(f"/clients/{acme.client_id}/"))
+    assert f'href="/partitions/{acme_customer.partition}/access/"' in page
+    assert re.search(r"<dd>[^<]*\bsign\b[^<]*</dd>", page)
+    assert "<dd>not on its access list: it can do nothing there</dd>" in text(alice.get(f"/clients/{client}/"))
+
+
 def test_the_access_list_goes_by_names_and_shows_the_owners_commands(
     alice: Visitor, acme: Organisation, acme_customer: Customer, client: str, fresh_name: str
 ) -> None:
