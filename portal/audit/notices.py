@@ -5,7 +5,7 @@ stand is noted in another transaction just before: should the copy fail, it is n
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -47,7 +47,8 @@ def _tell(entry: Entry, tenant: Tenant) -> None:
         "count": len(keys),
     }
     details |= {"why": why} if why else {}
-    happened = datetime.fromtimestamp(entry.time, UTC)
+    # Entries tell the second: within it their numbers keep notices in the order of the log.
+    happened = datetime.fromtimestamp(entry.time, UTC) + timedelta(microseconds=entry.n % 1_000_000)
     PortalEvent.objects.using(ALIAS).create(time=happened, tag=_TAGS[entry.event], tenant_id=tenant.pk, details=details)
 
 
