@@ -36,6 +36,7 @@ def test_a_key_is_imported_used_and_proved_and_its_bytes_never_left(alice: Impor
     # 1. Chosen, with its terms; encrypted; nothing has left yet.
     alice.choose(pem(key), "from-a-browser", "sign", "verify", authorisation="token", not_after="90d")
     expect(page.get_by_text("Read as PKCS#8 in PEM: EC-P256.")).to_be_visible()
+    expect(page.locator("#vouched")).to_contain_text(f"the provider (“{alice.home.config().provider}”)")
     expect(page.locator("#command")).to_have_text(
         "strongroom import my-key.pem --name from-a-browser --usage sign --usage verify --mode token --expires 90d"
     )
@@ -43,6 +44,8 @@ def test_a_key_is_imported_used_and_proved_and_its_bytes_never_left(alice: Impor
     alice.encrypt()
     expect(alice.step("What will leave this browser")).to_be_visible(timeout=PATIENCE)
     alice.look()
+    expect(page.get_by_label("Key file", exact=True)).to_have_value("")
+    expect(page.get_by_text("this page has forgotten it")).to_be_visible()
     assert alice.sent() == []
     shown = page.locator("#body").text_content()
     # 2. Sent: exactly what was shown; the receipt holds.

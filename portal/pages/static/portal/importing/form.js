@@ -7,6 +7,8 @@ import { byId, choices, chosenIn } from "./showing.js";
 import { SYMMETRIC } from "./symmetric.js";
 import { fits, PUBLIC_USAGES } from "./terms.js";
 
+const FORGOTTEN = "The file was read and encrypted, and this page has forgotten it. To encrypt it anew, choose it again.";
+
 const value = (id) => byId(id).value.trim();
 const file = (id) => byId(id).files[0];
 const contentOf = async (id) => (file(id) ? file(id).text() : "");
@@ -95,8 +97,10 @@ export function offerMechanisms(registry, keyType) {
   byId("translate").hidden = !usages.includes("translate");
 }
 
+// Once the key is sealed, nothing here needs its file any more.
 export function forgetFile() {
   byId("key-file").value = "";
   byId("passphrase").value = "";
   byId("locked").hidden = true;
+  byId("read-as").textContent = FORGOTTEN;
 }

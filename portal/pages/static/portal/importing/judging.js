@@ -97,22 +97,22 @@ async function wrappingKey(token, purpose, suite, anchors, now) {
   return { key_id: says.key_id, raw, subject: purpose, device: says.device, mode: signer.mode };
 }
 
+// What is refused is said after whose word it is.
 function checkValidation(says, key, nonce, provider, publicDigest, now) {
-  const who = says.validator;
   // 1. It answers this question, now.
-  if (says.nonce !== nonce) throw new Refused("nonce-mismatch", `The answer of ${who} is to another question.`);
+  if (says.nonce !== nonce) throw new Refused("nonce-mismatch", "It answers another question.");
   checkFresh(says.issued_at, now);
-  if (now >= says.expires_at) throw new Refused("stale", `The answer of ${who} has expired.`);
+  if (now >= says.expires_at) throw new Refused("stale", "Its answer has expired.");
   // 2. Key and device are in force.
   if (says.status !== "in-force" || says.device_status !== "in-force")
-    throw failed(`${who} says: the ${says.subject} is ${says.status}, its device ${says.device_status}.`);
+    throw failed(`It says: the ${says.subject} is ${says.status}, its device ${says.device_status}.`);
   // 3. It speaks of exactly this key, of a device of this provider.
   if (says.subject !== key.subject || says.key_id !== key.key_id || says.device !== key.device)
-    throw failed(`${who} speaks of another key or device.`);
-  if (says.public_key_digest !== publicDigest) throw failed(`${who} knows other bytes under this key's name.`);
-  if (says.provider !== provider) throw failed(`${who} names the provider “${says.provider}”, and not “${provider}”.`);
+    throw failed("It speaks of another key or device.");
+  if (says.public_key_digest !== publicDigest) throw failed("It knows other bytes under this key's name.");
+  if (says.provider !== provider) throw failed(`It names the provider “${says.provider}”, and not “${provider}”.`);
   if ((says.not_before ?? now) > now || (says.not_after ?? now + 1) <= now)
-    throw failed(`${who} says that the key is outside its validity.`);
+    throw failed("It says that the key is outside its validity.");
 }
 
 async function checkAnswer(answer, key, anchors, now) {

@@ -2,8 +2,12 @@
 
 import { when } from "./showing.js";
 
+// A provider calls its validator by its own name, whatever that is; it was compared with the one that the customer gave.
+const nameOf = ({ validator, provider }) =>
+  validator === `provider ${provider}` ? `the provider (“${provider}”)` : `the ${validator}`;
+
 export const ofAnswers = ({ said, attestation }) => [
-  ...said.map(({ says }) => [says.validator, says.subject, says.status, when(says.issued_at)]),
+  ...said.map(({ says }) => [nameOf(says), says.subject, says.status, when(says.issued_at)]),
   [attestation.device, "partition", attestation.state, when(attestation.issued_at)],
 ];
 
