@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from portal.audit.models import LogEntry
-from portal.pages.selectors import Names
+from portal.pages.selectors import Names, who_in
 from strongroom.protocol.log import Entry
 
 MEDIA_TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
@@ -24,7 +24,7 @@ def json_lines(rows: Iterable[LogEntry]) -> Iterator[bytes]:
 
 
 def csv_lines(rows: Iterable[LogEntry], names: Names) -> Iterator[bytes]:
-    """With the tenant's own names for who did it and with what."""
+    """With the words of the log's page for who did it and with what."""
     yield _line(COLUMNS)
     for row in rows:
         entry = msgspec.json.decode(bytes(row.entry), type=Entry)
@@ -37,7 +37,7 @@ def csv_lines(rows: Iterable[LogEntry], names: Names) -> Iterator[bytes]:
                 entry.event,
                 entry.result,
                 entry.principal,
-                names.principals.get(entry.principal, ""),
+                who_in(entry, names),
                 entry.key,
                 names.keys.get(entry.key, ""),
                 entry.mechanism,

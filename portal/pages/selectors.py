@@ -100,10 +100,17 @@ def principals_now(*, tenant: Tenant) -> list[tuple[str, str]]:
 def lines_of_tenant(entries: list[Entry], *, tenant: Tenant) -> list[Line]:
     """Entries in the tenant's own names for its devices, clients and keys."""
     names = names_of(tenant=tenant)
-    return [
-        Line(one, names.principals.get(one.principal, "") or _signer_of_list(one), names.keys.get(one.key, ""))
-        for one in entries
-    ]
+    return [Line(one, who_in(one, names), names.keys.get(one.key, "")) for one in entries]
+
+
+def who_in(entry: Entry, names: Names) -> str:
+    """In a customer's words who did what an entry tells of; empty where it has none for them.
+
+    Which officer of the provider it was is the provider's to know: the customer can tell one from another.
+    """
+    if entry.event == "action:execute":
+        return f"an officer of the provider, {entry.principal[:12]}…"
+    return names.principals.get(entry.principal, "") or _signer_of_list(entry)
 
 
 def _signer_of_list(entry: Entry) -> str:

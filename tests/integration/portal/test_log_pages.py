@@ -184,6 +184,20 @@ def test_the_portals_own_events_are_found_by_kind_and_who(alice: Visitor, fresh_
     assert "Nothing is like that" in text(alice.get("/log/portal/?actor=nobody"))
 
 
+def test_an_officer_of_the_provider_is_called_that_and_told_from_another_by_a_fingerprint(
+    alice: Visitor, acme_customer: Customer
+) -> None:
+    from portal.audit.services import copy_log
+
+    copy_log(wait=True)
+    defined = next(one for one in entries(alice, "event=action:execute") if one.partition == acme_customer.partition)
+    called = f"an officer of the provider, {defined.principal[:12]}…"
+    page = text(alice.get("/log/?event=action:execute"))
+    assert f'<td data-label="Who"><span title="{defined.principal}">{called}</span></td>' in page
+    rows = csv.DictReader(io.StringIO(exported(alice, "event=action:execute&format=csv")))
+    assert (defined.principal, called) in [(row["principal"], row["principal_name"]) for row in rows]
+
+
 def test_charlie_gets_nothing_of_acmes_log(
     charlie: Visitor, acme_customer: Customer, key: dict[str, Any], use: Callable[..., None]
 ) -> None:
