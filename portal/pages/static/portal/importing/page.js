@@ -6,8 +6,10 @@ import { Refused } from "./refused.js";
 import { byId, step } from "./showing.js";
 import { page, shared, tenant } from "./state.js";
 import { showCommand } from "./steps-key.js";
+import { showDevice } from "./steps-device.js";
 import { showUnsettled } from "./steps-sending.js";
-import { showAnchors, showDevice } from "./steps-trust.js";
+import { showAnchors } from "./steps-trust.js";
+import { showReached } from "./steps-vouch.js";
 
 async function begin() {
   if (!window.isSecureContext) throw new Refused("transport-insecure", "The browser encrypts nothing on a page that did not come over https.");
@@ -17,8 +19,10 @@ async function begin() {
     throw new Refused("mechanism-unsupported", "This browser knows no Ed25519 signatures. Take a newer one, or the command.");
   }
   shared.keeping = await Keeping.open(tenant);
-  if (!(await showAnchors())) return;
+  const trusted = await showAnchors();
   await showDevice();
+  if (!trusted) return;
+  showReached();
   await showUnsettled();
 }
 

@@ -1,10 +1,10 @@
-// What the steps of the page share.
+// What the steps of a page share.
 
 import { Portal } from "./portal.js";
 import { byId } from "./showing.js";
 
-export const page = byId("import");
-export const { tenant, registry } = JSON.parse(page.dataset.facts);
+export const page = document.querySelector("[data-facts]");
+export const { tenant, registry, ...about } = JSON.parse(page.dataset.facts);
 export const portal = new Portal();
 export const NOTHING_SENT = "Nothing was encrypted or sent.";
 export const now = () => Math.floor(Date.now() / 1000);
@@ -14,7 +14,7 @@ export const shared = { keeping: null, device: null, sealed: null };
 
 const STEPS = ["own-key", "vouch", "key", "leaves", "receipt"];
 
-// Close a step and all that come after it.
+// Close a step of an import and all that come after it.
 export function closeAfter(name) {
   for (const one of STEPS.slice(STEPS.indexOf(name))) byId(one).hidden = true;
   byId("send").hidden = false;

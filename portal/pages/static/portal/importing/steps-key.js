@@ -10,7 +10,7 @@ import { askedOf } from "./revocation.js";
 import { byId, open, step, useCommand, when } from "./showing.js";
 import { closeAfter, NOTHING_SENT, now, portal, registry, shared, tenant } from "./state.js";
 import { showSealed, showUnsettled } from "./steps-sending.js";
-import { anchors, ask, isListed, partition } from "./steps-trust.js";
+import { anchors, ask, isListed, partition } from "./steps-vouch.js";
 import * as succession from "./succession.js";
 import { checkName, encode, makeTerms } from "./terms.js";
 
