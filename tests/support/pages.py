@@ -77,4 +77,4 @@ def visitor(user: Any) -> Visitor:
 def text(response: Any) -> str:
     """The page that is shown, which it must be, with its characters as people read them."""
     assert response.status_code == 200, response.status_code
-    return html.unescape(response.content.decode())
+    return html.unescape(response.content.decode().replace("<wbr>", ""))

@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.http import QueryDict
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
@@ -78,6 +78,12 @@ def state(word: str) -> SafeString:
     """A state as a coloured word: the word itself always stands there, the colour only helps."""
     tone = next((tone for tone, words in _TONES.items() if word in words), "")
     return format_html('<span class="state {}">{}</span>', tone, word)
+
+
+@register.filter
+def code_name(code: str) -> SafeString:
+    """`customer:import:completed`, which on a narrow screen goes on in the next line after a colon."""
+    return format_html_join(SafeString(":<wbr>"), "{}", ((part,) for part in code.split(":")))
 
 
 @register.filter

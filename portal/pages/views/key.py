@@ -63,6 +63,7 @@ def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) ->
             refused = error
     entries = audit.newest(tenant=tenant, wanted=audit.Wanted(keys=(newest.key_id,)), limit=SHOWN)
     standing, not_known = _standing(versions, tenant)
+    able = capable(newest.key_type)
     listed, unlisted_why = _listed(newest)
     return page(
         request,
@@ -71,7 +72,8 @@ def key(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) ->
         key=newest,
         versions=list(reversed(versions)),
         receipt=jws.read_unverified(newest.receipt, Receipt),
-        able=capable(newest.key_type),
+        able=able,
+        usage=simple_operation(newest) or able[0],
         revocation=standing,
         drilled=any(one.state in ("unchecked", "good", "suspended") for one in standing),
         not_known=not_known,

@@ -86,7 +86,7 @@ def test_a_keys_page_leads_here_and_the_form_is_filled_in_for_its_next_version(
 
 def test_who_may_not_import_is_led_to_the_command_alone(acme: Organisation, key: dict[str, Any]) -> None:
     page = text(as_role(acme.tenant, "auditor").get(f"/keys/{key['key_id']}/"))
-    assert "strongroom import KEY.pem --name to-be-renewed --new-version" in page
+    assert "strongroom import KEY.pem --name to-be-renewed --new-version --usage sign</code>" in page
     assert PATH not in page
     assert as_role(acme.tenant, "auditor").get(f"{PATH}?version-of={key['key_id']}").status_code == 403
 
