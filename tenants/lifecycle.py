@@ -31,28 +31,43 @@ def open_tenant(*, slug: str, name: str, actor: str) -> Tenant:
     return tenant
 
 
+def in_the_way(tenant: Tenant) -> list[Partition]:
+    """The partitions for which a tenant cannot be closed: they hold keys, or are asked for.
+
+    What is in them is the customer's to destroy, or its officers' quorum's.
+    """
+    with tenant_scope(tenant):
+        there = [Partition.Status.DEFINED, Partition.Status.REQUESTED]
+        return list(Partition.objects.filter(tenant=tenant, status__in=there))
+
+
+def check_change(*, tenant: Tenant, status: Tenant.Status) -> None:
+    """Raises `Refused("conflict")` for a status that cannot follow, and for closing while a partition is in the way."""
+    _check_next(tenant, status)
+    there = in_the_way(tenant) if status == Status.CLOSED else []
+    if there:
+        named = ", ".join(one.label for one in there)
+        raise Refused("conflict", f"{tenant.name} has partitions, which are destroyed first: {named}")
+
+
 def change_status(*, tenant: Tenant, status: Tenant.Status, actor: str) -> None:
     """Suspend, resume or close a tenant. People and programs of one that is not active are refused everywhere.
 
-    Closing ends all tokens and invitations, and is for good; what is on record stays. Raises `Refused("conflict")` for
-    a status that cannot follow, and for closing while a partition is there that holds keys, or is asked for.
+    Closing ends all tokens and invitations, and is for good; what is on record stays. Raises what `check_change` does.
     """
-    # 1. Only without partitions: what is in them is the customer's to destroy, or its officers' quorum's.
-    if status == Status.CLOSED:
-        with tenant_scope(tenant):
-            there = Partition.objects.filter(
-                tenant=tenant, status__in=[Partition.Status.DEFINED, Partition.Status.REQUESTED]
-            ).count()
-        if there:
-            raise Refused("conflict", f"{tenant.name} has {there} partitions: they are destroyed or declined first")
-    # 2. One change at a time.
+    check_change(tenant=tenant, status=status)
+    # One change at a time.
     with transaction.atomic():
         row = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        if status not in NEXT[row.status]:
-            raise Refused("conflict", f"{tenant.name} is {row.status}")
+        _check_next(row, status)
         row.status = status
         row.save(update_fields=["status"])
         if status == Status.CLOSED:
             AuthToken.objects.filter(user__membership__tenant=row).delete()
             row.invitations.all().delete()
         emit(tag=_TAGS[status], tenant=row, actor=actor)
+
+
+def _check_next(tenant: Tenant, status: Tenant.Status) -> None:
+    if status not in NEXT[tenant.status]:
+        raise Refused("conflict", f"{tenant.name} is {tenant.status}")

@@ -6,21 +6,36 @@ terms, payloads or results.
 
 from dataclasses import dataclass
 
+from portal.audit import selectors as audit
+from portal.audit.models import PortalEvent
+from portal.audit.tags import EventTag
 from portal.quorum.models import OfficerProfile, SupportProfile
 from portal.quorum.selectors import ALIAS, world
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.security_keys import SecurityKey
+from tenants import lifecycle
 from tenants.models import ApiClient, Membership, Partition, Tenant, User
 
 
 @dataclass(frozen=True)
 class TenantSeen:
-    """One tenant; `people` by name with their roles; `clients`: how many API clients are active."""
+    """One tenant; `people` by name with their roles; `clients`: how many API clients are active.
+
+    `ended`: who suspended or closed it and when, where it is not active; `in_the_way`: of its being closed.
+    """
 
     tenant: Tenant
     people: list[Membership]
     partitions: list[Partition]
     clients: int
+    ended: PortalEvent | None
+    in_the_way: list[Partition]
+
+
+_ENDED = {
+    Tenant.Status.SUSPENDED: EventTag.PROVIDER_TENANT_SUSPENDED,
+    Tenant.Status.CLOSED: EventTag.PROVIDER_TENANT_CLOSED,
+}
 
 
 def get_tenant(slug: str) -> TenantSeen:
@@ -30,11 +45,15 @@ def get_tenant(slug: str) -> TenantSeen:
         raise Refused("not-found")
     people = Membership.objects.using(ALIAS).select_related("user").order_by("user__username")
     clients = ApiClient.objects.using(ALIAS).filter(tenant=tenant, status=ApiClient.Status.ACTIVE)
+    tag = _ENDED.get(Tenant.Status(tenant.status))
+    ended = audit.events_of_provider(tag=tag, tenant=slug, limit=1) if tag else []
     return TenantSeen(
         tenant=tenant,
         people=list(people.filter(tenant=tenant, user__kind=User.Kind.PERSON, user__is_active=True)),
         partitions=list(Partition.objects.using(ALIAS).filter(tenant=tenant).order_by("requested")),
         clients=clients.count(),
+        ended=next(iter(ended), None),
+        in_the_way=lifecycle.in_the_way(tenant),
     )
 
 

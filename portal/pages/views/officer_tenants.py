@@ -67,6 +67,7 @@ def tenant_status(request: HttpRequest, reader: Reader, slug: str) -> HttpRespon
     if not form.is_valid():
         raise Refused("malformed")
     status = Tenant.Status(form.cleaned_data["status"])
+    lifecycle.check_change(tenant=found, status=status)
     confirm(request, f"{VERBS[status]} {found.name} ({slug})", MEANINGS[status], ends=status != Tenant.Status.ACTIVE)
     lifecycle.change_status(tenant=found, status=status, actor=reader.user.username)
     messages.success(request, f"{found.name} is {status.value} now.")

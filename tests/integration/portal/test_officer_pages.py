@@ -86,11 +86,34 @@ def test_a_tenant_is_suspended_resumed_and_closed_and_that_is_on_record(
     ]
 
 
-def test_a_tenant_with_a_partition_is_not_closed(officer: Visitor, acme_customer: Customer) -> None:
+def test_a_suspended_or_closed_tenants_page_says_by_whom_and_when(
+    officer: Visitor, support: Visitor, opened: str
+) -> None:
+    from portal.audit.selectors import events_of_provider
+    from portal.pages.templatetags.strongroom_pages import when
+
+    lead = re.compile(r'<p class="lead">(.*?)</p>')
+    assert " by " not in lead.findall(text(support.get(opened)))[0]
+    for status in ("suspended", "closed"):
+        officer.confirm(f"{opened}status", page=opened, status=status)
+        [event] = events_of_provider(tag=f"provider:tenant:{status}", tenant=opened.split("/")[-2])
+        assert f"{status}</span> by partition3, {when(event.time)}" in lead.findall(text(support.get(opened)))[0]
+
+
+def test_a_tenant_with_a_partition_is_not_closed_and_nobody_is_asked_for_a_code_first(
+    officer: Visitor, acme_customer: Customer
+) -> None:
     page = "/officer/tenants/acme/"
-    refused = officer.confirm(f"{page}status", page=page, status="closed")
-    assert refused.status_code == 409
-    assert "destroyed or declined first" in refused.content.decode()
+    for code in ({}, {"fresh_code": "000000"}):
+        refused = officer.post(f"{page}status", page=page, status="closed", **code)
+        assert refused.status_code == 409
+        assert "destroyed first: main" in refused.content.decode()
+    # The page has no button for it, and says why and what comes before.
+    shown = text(officer.get(page))
+    assert 'value="suspended"' in shown
+    assert 'value="closed"' not in shown
+    assert "Every partition is destroyed first" in shown
+    assert f"partition.destroy --partition {acme_customer.partition}" in shown
 
 
 def test_support_sees_a_tenant_and_is_offered_nothing(support: Visitor, acme_customer: Customer) -> None:

@@ -79,14 +79,17 @@ def test_the_question_says_what_follows_and_leads_back(alice: Visitor, client: s
     assert "<button>Make a token of" in alice.post(page, days=7).content.decode()
 
 
-def test_whoever_closes_a_tenant_is_told_that_it_is_for_good(acme: Organisation) -> None:
-    officer, page = as_role(acme.tenant, "partition"), f"/officer/tenants/{acme.tenant.slug}/"
+def test_whoever_closes_a_tenant_is_told_that_it_is_for_good(acme: Organisation, fresh_name: str) -> None:
+    from tenants.lifecycle import open_tenant
+
+    tenant = open_tenant(slug=fresh_name, name="To be closed", actor="test")
+    officer, page = as_role(acme.tenant, "partition"), f"/officer/tenants/{fresh_name}/"
     asked = officer.post(f"{page}status", page=page, status="closed").content.decode()
     assert "For good: all tokens and invitations end." in asked
     assert '<button class="danger">Close ' in asked
     assert f'<a href="{page}">Cancel</a>' in asked
-    acme.tenant.refresh_from_db()
-    assert acme.tenant.status == "active"
+    tenant.refresh_from_db()
+    assert tenant.status == "active"
 
 
 def test_a_wrong_code_and_one_that_has_served_do_nothing(alice: Visitor, acme: Organisation, client: str) -> None:
