@@ -1,6 +1,5 @@
 """The page that imports a key, as the portal serves it; what it does stands in tests/browser."""
 
-import html
 import json
 import re
 from typing import Any
@@ -10,7 +9,7 @@ from django.contrib.staticfiles import finders
 from django.test import override_settings
 
 from tests.support.keys import import_p256
-from tests.support.pages import Visitor, as_role, visitor
+from tests.support.pages import Visitor, as_role, text, visitor
 from tests.support.portal import Organisation, make_organisation
 from tests.support.sealed import Customer
 
@@ -20,11 +19,6 @@ PATH = "/keys/import/"
 @pytest.fixture
 def alice(acme: Organisation, acme_customer: Customer) -> Visitor:
     return visitor(acme.owner)
-
-
-def text(response: Any) -> str:
-    assert response.status_code == 200, response.status_code
-    return html.unescape(response.content.decode())
 
 
 @pytest.mark.needs("npm")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.addresses import addresses
 from tests.support.keys import import_p256
 from tests.support.officers import Officer
-from tests.support.pages import Visitor, as_role, visitor
+from tests.support.pages import Visitor, as_role, text, visitor
 from tests.support.portal import Organisation
 from tests.support.sealed import Customer
 
@@ -37,11 +37,6 @@ def opened(officer: Visitor, slug: str) -> str:
     answer = officer.confirm("/officer/tenants/", name=f"The {slug}", slug=slug)
     assert answer["location"] == f"/officer/tenants/{slug}/"
     return str(answer["location"])
-
-
-def text(response: Any) -> str:
-    assert response.status_code == 200, response.status_code
-    return str(response.content.decode())
 
 
 def test_a_tenant_is_opened_and_its_first_owner_invited(officer: Visitor, opened: str) -> None:
