@@ -16,12 +16,21 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     otp_seed: str
 
+    @property
+    def email(self) -> str:
+        """A customer's, which reaches nobody. A user name may have an @ in it, an address only one."""
+        return f"{self.username.replace('@', '.')}@customers.example"
+
 
 class OfficerPerson(Person, frozen=True, kw_only=True):
     """An officer, with the PIN of the card."""
 
     officer_class: OfficerClass
     pin: str
+
+    @property
+    def email(self) -> str:
+        return f"{self.username}@officers.example"
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True):

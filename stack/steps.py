@@ -41,7 +41,7 @@ def registration(state: State) -> None:
             "otp_seed": one.otp_seed,
             "officer_class": one.officer_class,
             "name": read_card(state.card(one.username)).face.name,
-            "email": f"{one.username}@officers.example",
+            "email": one.email,
         }
         for one in people.officers
     ]
@@ -49,7 +49,7 @@ def registration(state: State) -> None:
         {
             "slug": slug,
             "name": TENANTS[slug],
-            "people": [msgspec.to_builtins(one) | {"role": "owner", "email": f"{one.username}@customers.example"}],
+            "people": [msgspec.to_builtins(one) | {"role": "owner", "email": one.email}],
         }
         for slug, one in people.admins.items()
     ]
