@@ -157,7 +157,8 @@ def _material(header: ImportHeader, terms: Terms, imported: bytes, before: _Befo
 def _read_sealed_terms(device: Device, terms: bytes, sealed_at: int) -> Terms:
     """As `read_terms`, without a word on what is wrong: the answer passes the provider, who may not learn of terms.
 
-    What it says is true whatever is wrong: the device's own bounds, which a client cannot know beforehand.
+    What it says of refused terms is true whatever is wrong: the device's own bounds, which a client cannot know
+    beforehand. With any other code that would mislead, and the code says enough.
     """
     try:
         read = read_terms(terms)
@@ -165,6 +166,8 @@ def _read_sealed_terms(device: Device, terms: bytes, sealed_at: int) -> Terms:
         check_sealed_at(read, sealed_at)
         return read
     except Refused as error:
+        if error.code != "terms-refused":
+            raise Refused(error.code) from None
         shortest, longest = bounds_in_force(device)
         detail = f"whatever it was: a revocation interval has {shortest} to {longest} seconds on this device"
         raise Refused(error.code, detail) from None

@@ -15,13 +15,16 @@ MAX_CERTIFICATES = 10
 def check_chain(certificates: list[str], public_key: bytes) -> None:
     """Raise `Refused("certificate-mismatch")` unless the chain (base64url of DER) belongs to the key (SPKI in DER)."""
     if len(certificates) > MAX_CERTIFICATES:
-        raise Refused("certificate-mismatch", "the chain is too long")
+        raise Refused("certificate-mismatch", f"a chain has at most {MAX_CERTIFICATES} certificates")
     try:
         chain = [x509.load_der_x509_certificate(from_b64u(one, "certificate-mismatch")) for one in certificates]
         own = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) if chain else b""
-        if chain and own != public_key:
-            raise Refused("certificate-mismatch", "the first certificate is another key's")
+    except (Refused, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise Refused("certificate-mismatch", "a certificate cannot be read") from None
+    if chain and own != public_key:
+        raise Refused("certificate-mismatch", "the first certificate is another key's")
+    try:
         for subject, issuer in itertools.pairwise(chain):
             subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise Refused("certificate-mismatch", "a certificate cannot be read, or was not issued by the next") from None
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        raise Refused("certificate-mismatch", "a certificate was not issued by the next") from None

@@ -90,7 +90,11 @@ CATALOGUE: dict[str, Problem] = {
         403, "A new version's terms permit more than those before. Make them as strict, or have the owner consent."
     ),
     "transport-insecure": Problem(403, "This transport needs a TLS connection. Use the https address of the portal."),
-    "certificate-mismatch": Problem(400, "The certificate does not belong to the key, or its chain does not hold."),
+    "certificate-mismatch": Problem(
+        400,
+        "A certificate cannot be read, or the first is another key's, or one was not issued by the next. "
+        "Give the key's own certificate first, then its issuers in order.",
+    ),
     "terms-refused": Problem(400, "The terms contradict themselves or ask for what the device does not enforce."),
     "key-unparsable": Problem(400, "The key bytes are not a key of the stated type. Check the file and its type."),
     "key-weak": Problem(400, "The key is too weak or of a kind that is not accepted."),

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from strongroom.protocol.certificate_status import CertificateStatus
 from strongroom.protocol.encoding import b64u, from_b64u
+from strongroom.protocol.errors import Refused
 from strongroom.protocol.mechanisms import KeyType
 from tests.support.imports import code_of
 from tests.support.key_use import MESSAGE, worked
@@ -130,6 +132,30 @@ def test_what_is_no_certificate_is_refused(alice: Customer, name: str, authority
         assert sent(alice, name, material, EC, [text]) == "certificate-mismatch"
         assert sent(alice, name, material, EC, [good, text]) == "certificate-mismatch"
     assert sent(alice, name, material, EC, [good] * 11) == "certificate-mismatch"
+
+
+@pytest.mark.usefixtures("_leaves_nothing")
+def test_the_refusal_says_which_it_is_and_nothing_of_other_terms(
+    alice: Customer, name: str, authority: Authority
+) -> None:
+    mine, other = material_of(EC), material_of(EC)
+    leaf, middle, root = written(authority.chain(mine))
+    unread = b64u(b"no certificate")
+    status = CertificateStatus(method="none")
+    for certificates, given, words in (
+        # While the terms are read: no word but the code, and none of revocation intervals.
+        ([unread], None, ""),
+        # While the chain is checked.
+        ([unread], status, "a certificate cannot be read"),
+        (written(authority.chain(other)), status, "the first certificate is another key's"),
+        ([leaf, root, middle], status, "a certificate was not issued by the next"),
+        ([leaf] * 11, status, "a chain has at most 10 certificates"),
+    ):
+        terms = make_terms(EC, usages=SIGN, certificates=certificates, certificate_status=given)
+        with pytest.raises(Refused) as caught:
+            alice.send(alice.envelope(mine, terms.encode(), name))
+        assert (caught.value.code, caught.value.detail) == ("certificate-mismatch", words)
+    assert "cannot be read" in caught.value.problem.sentence
 
 
 @pytest.mark.usefixtures("_leaves_nothing")
