@@ -18,8 +18,8 @@ from typing import NamedTuple, Protocol
 from bench.measure import Load, times
 from bench.rig import PROJECT, Rig
 from strongroom.client import sealed_calls
-from strongroom.client.asking import Question
 from strongroom.client.connection import connect
+from strongroom.client.question import Question
 from strongroom.protocol.instructions import Parameters
 from strongroom.protocol.mechanisms import Usage
 

@@ -1,7 +1,7 @@
 """How an operation is asked for: by an instruction that this device signs, or on the API client's token alone."""
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +10,7 @@ from strongroom.client import receipts, sealed_calls
 from strongroom.client.connection import Connection
 from strongroom.client.files import write_private
 from strongroom.client.http import SessionStale, segment
+from strongroom.client.question import Question
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import b64u, digest, from_b64u
 from strongroom.protocol.instructions import SEALED, Instruction, Item, Parameters, batch_digest
@@ -20,18 +21,6 @@ T = TypeVar("T")
 ITEMS_A_SECOND = 20
 """Of a batch, at the least: the slowest are signatures by RSA-4096."""
 _BYTES = ("signature", "aad", "salt", "target_aad")
-
-
-@dataclass(frozen=True)
-class Question:
-    """An operation with a key whose receipt is known, by one mechanism."""
-
-    receipt: Receipt
-    operation: Usage
-    mechanism: str
-    parameters: Parameters
-    token_mode: bool
-    sealed: bool = False
 
 
 class _SessionAnswer(msgspec.Struct, frozen=True):

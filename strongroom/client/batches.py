@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from strongroom.client import asking
-from strongroom.client.asking import Question
 from strongroom.client.connection import Connection
 from strongroom.client.operations import check_answers, check_target
+from strongroom.client.question import Question
 from strongroom.client.signatures import checker
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused

@@ -7,8 +7,9 @@ do, and a dishonest portal could then use the key (DESIGN §6).
 import msgspec
 
 from strongroom.client import asking
-from strongroom.client.asking import Question, usual_mechanism
+from strongroom.client.asking import usual_mechanism
 from strongroom.client.connection import Connection
+from strongroom.client.question import Question
 from strongroom.client.signatures import signature_holds
 from strongroom.protocol.encoding import from_b64u
 from strongroom.protocol.errors import Refused

@@ -1,14 +1,13 @@
 """Sealed operations: what is asked is encrypted to the device, and of the answer the device's statement is checked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from strongroom.client import operations_keys
 from strongroom.client.connection import Connection
+from strongroom.client.question import Question
 from strongroom.protocol.access import client_principal, device_principal
 from strongroom.protocol.encoding import digest
 from strongroom.protocol.errors import Refused
@@ -23,9 +22,6 @@ from strongroom.protocol.sealed import (
     open_reply,
     seal_content,
 )
-
-if TYPE_CHECKING:
-    from strongroom.client.asking import Question
 
 _VALID = b"\x01"
 
