@@ -87,6 +87,12 @@ def code_name(code: str) -> SafeString:
 
 
 @register.filter
+def outcome(code: str) -> SafeString:
+    """What came of something as a coloured word: `ok`, or the code that it was refused with."""
+    return format_html('<span class="state {}">{}</span>', "good" if code == "ok" else "bad", code)
+
+
+@register.filter
 def hour(moment: datetime) -> SafeString:
     """An hour in which something happened, in UTC; portal.js has it in the reader's zone."""
     moment = moment.astimezone(UTC)

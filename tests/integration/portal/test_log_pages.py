@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -182,6 +183,15 @@ def test_the_portals_own_events_are_found_by_kind_and_who(alice: Visitor, fresh_
     assert fresh_name in page
     assert "person:session:opened" not in page.split("<tbody>")[1]
     assert "Nothing is like that" in text(alice.get("/log/portal/?actor=nobody"))
+
+
+def test_the_code_of_a_refusal_is_coloured_as_one(alice: Visitor, use: Callable[..., None]) -> None:
+    use(1, 1)
+    results = re.findall(r'data-label="Result">(.*?)</td>', text(alice.get("/log/")))
+    assert {'<span class="state good">ok</span>', '<span class="state bad">mechanism-unsupported</span>'} <= set(
+        results
+    )
+    assert '<span class="state bad">not-found</span>' in alice.get("/keys/nothing/").content.decode()
 
 
 def test_an_officer_of_the_provider_is_called_that_and_told_from_another_by_a_fingerprint(
