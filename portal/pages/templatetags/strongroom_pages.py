@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from portal.pages.event_words import WORDS
 from strongroom.protocol.revocation import SAID_BY
 
 register = template.Library()
@@ -112,6 +113,12 @@ def thousands(number: int) -> str:
 def pairs(details: dict[str, Any]) -> list[tuple[str, Any]]:
     """What a template's `.items` is not, where one of the names is `items`."""
     return list(details.items())
+
+
+@register.filter
+def event_words(tag: str) -> str:
+    """What an event of the portal is in words; of one that has none by now its tag."""
+    return WORDS.get(tag, tag)
 
 
 @register.filter

@@ -5,12 +5,12 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
 from portal.audit import selectors as audit
-from portal.audit.tags import EventTag
 from portal.audit.verification import Finding, verify_copy
 from portal.pages import selectors
 from portal.pages.access import Reader, customer_page
+from portal.pages.event_words import CHOICES
 from portal.pages.export import MEDIA_TYPES, csv_lines, json_lines
-from portal.pages.log_filter import ANY, KeyLogForm
+from portal.pages.log_filter import KeyLogForm
 from portal.pages.paging import without
 from portal.pages.rendering import before, page
 from strongroom.protocol.errors import Refused
@@ -82,7 +82,7 @@ def log_portal(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResp
 
 
 class PortalForm(forms.Form):
-    tag = forms.ChoiceField(required=False, label="Event", choices=[ANY, *((one.value, one.value) for one in EventTag)])
+    tag = forms.ChoiceField(required=False, label="Event", choices=CHOICES)
     actor = forms.CharField(required=False, max_length=64, label="Who (user name or client id)")
 
 

@@ -4,9 +4,9 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from portal.audit import selectors as audit
-from portal.audit.tags import EventTag
 from portal.pages import selectors
 from portal.pages.access import Reader, officer_page
+from portal.pages.event_words import CHOICES
 from portal.pages.log_filter import ANY, LogForm
 from portal.pages.paging import without
 from portal.pages.rendering import before, page
@@ -18,7 +18,7 @@ EVENTS_SHOWN = 100
 class EventsForm(forms.Form):
     """Which of the portal's events are looked for."""
 
-    tag = forms.ChoiceField(required=False, label="Event", choices=[ANY, *((one.value, one.value) for one in EventTag)])
+    tag = forms.ChoiceField(required=False, label="Event", choices=CHOICES)
     tenant = forms.ChoiceField(required=False)
     actor = forms.CharField(required=False, max_length=64, label="Who (user name or client id)")
 

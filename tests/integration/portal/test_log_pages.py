@@ -13,7 +13,7 @@ import pytest
 from strongroom.protocol.log import Entry, check_lane
 from strongroom.protocol.statements import LaneHead
 from tests.support.keys import import_p256
-from tests.support.pages import Visitor, text
+from tests.support.pages import Visitor, as_role, text
 from tests.support.portal import Organisation
 from tests.support.sealed import Customer, SealedDevice
 
@@ -181,7 +181,9 @@ def test_the_portals_own_events_are_found_by_kind_and_who(alice: Visitor, fresh_
     alice.post("/clients/", name=fresh_name)
     page = text(alice.get("/log/portal/?tag=person:client:created&actor=alice"))
     assert fresh_name in page
-    assert "person:session:opened" not in page.split("<tbody>")[1]
+    rows = page.split("<tbody>")[1]
+    assert "made an API client" in rows
+    assert "logged in" not in rows
     assert "Nothing is like that" in text(alice.get("/log/portal/?actor=nobody"))
 
 
@@ -206,6 +208,19 @@ def test_an_officer_of_the_provider_is_called_that_and_told_from_another_by_a_fi
     assert f'<td data-label="Who"><span title="{defined.principal}">{called}</span></td>' in page
     rows = csv.DictReader(io.StringIO(exported(alice, "event=action:execute&format=csv")))
     assert (defined.principal, called) in [(row["principal"], row["principal_name"]) for row in rows]
+
+
+def test_every_event_is_looked_for_under_what_it_is_about_and_in_words(alice: Visitor, acme: Organisation) -> None:
+    from portal.audit.tags import EventTag
+
+    for page in (alice.get("/log/portal/"), as_role(acme.tenant, "support").get("/officer/log/portal/")):
+        groups = re.findall(r'<optgroup label="([^"]+)">(.*?)</optgroup>', text(page), re.DOTALL)
+        options = [one for _, group in groups for one in re.findall(r'value="([^"]+)">\s*(.*?)</option>', group)]
+        assert sorted(tag for tag, _ in options) == sorted(tag.value for tag in EventTag)
+        for tag, words in options:
+            assert re.fullmatch(rf"[\w' -]+ \({tag}\)", words.strip())
+        about = {tag: subject for subject, group in groups for tag in re.findall(r'value="([^"]+)"', group)}
+        assert about["person:token:created"] == "API clients and tokens"
 
 
 def test_charlie_gets_nothing_of_acmes_log(

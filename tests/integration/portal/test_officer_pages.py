@@ -163,7 +163,7 @@ def test_the_log_is_looked_through(support: Visitor, officer: Visitor, opened: s
     world = text(support.get("/officer/log/"))
     assert re.search(r'data-label="Event"><span>\w+', world)
     of_tenant = text(support.get(f"/officer/log/portal/?tenant={slug}"))
-    assert re.findall(r'data-label="Event">([\w:-]+)', of_tenant) == ["provider:tenant:opened"]
+    assert re.findall(r'data-label="Event"><span>([^<]+)', of_tenant) == ["opened a tenant"]
     assert "Nothing is like that" in text(support.get("/officer/log/portal/?tag=person:token:revoked&actor=nobody"))
 
 
