@@ -3,6 +3,7 @@
 tests/integration/stack/test_samples.py runs them as they are shown.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -46,6 +47,16 @@ with open("FILE.{suffix}", "wb") as out:
 """
 
 
+_WHO_CURL = """export TOKEN=…
+curl -s {root}api/v1/whoami -H "Authorization: Bearer $TOKEN"
+"""
+_WHO_PYTHON = """import json, os, urllib.request
+
+request = urllib.request.Request("{root}api/v1/whoami", headers={{"Authorization": "Bearer " + os.environ["TOKEN"]}})
+print(json.load(urllib.request.urlopen(request)))
+"""
+
+
 @dataclass(frozen=True)
 class _Way:
     """What follows on an operation: its result in a file with `suffix`, and the lines that try that result."""
@@ -82,7 +93,10 @@ _WAYS = {
 
 @dataclass(frozen=True)
 class Samples:
-    """`curl` and `python` are empty where a key of its type does nothing that takes a payload alone."""
+    """`curl` and `python` are empty where a key of its type does nothing that takes a payload alone.
+
+    `command` is empty where there is no key to use.
+    """
 
     command: str
     curl: str
@@ -99,6 +113,21 @@ def simple_operation(key: Key) -> Usage | None:
     """What a key of its type does with a payload and no parameters."""
     able = capable(key.key_type)
     return next((one for one in _WAYS if one in able), None)
+
+
+def key_to_show(keys: Iterable[Key], rights: Mapping[str, Collection[str]]) -> Key | None:
+    """The newest key in use that does something with a payload alone; better one whose partition gives that right.
+
+    `rights`: by partition id, of whoever is to use it.
+    """
+    usable = [one for one in keys if one.state == "active" and not one.suspended and simple_operation(one)]
+    given = [one for one in usable if simple_operation(one) in rights.get(one.partition.partition_id or "", ())]
+    return next(reversed(given or usable), None)
+
+
+def samples_of_token(root: str) -> Samples:
+    """What tries a token where there is no key yet."""
+    return Samples("", _WHO_CURL.format(root=root), _WHO_PYTHON.format(root=root))
 
 
 def samples_for(key: Key, root: str) -> Samples:

@@ -166,16 +166,31 @@ def access_of(partition: Partition) -> Access:
     return Access(reply.version, reply.document, owners, listed.principals, editors_of(listed), signer)
 
 
-def rights_in_partitions(*, tenant: Tenant, principal: str) -> list[tuple[Partition, list[Right]]] | None:
-    """The tenant's defined partitions with what `principal` may do in each; None where the device does not say."""
-    found = []
+@dataclass(frozen=True)
+class Granted:
+    """What a principal may do in a partition; or why that is not known."""
+
+    partition: Partition
+    rights: list[Right]
+    refused: Refused | None
+
+
+def rights_in_partitions(*, tenant: Tenant, principal: str) -> list[Granted]:
+    """What `principal` may do in each of the tenant's defined partitions. A device that is away is asked once."""
+    found: list[Granted] = []
+    away: Refused | None = None
     for one in partitions(tenant=tenant):
         if one.partition_id and one.status == Partition.Status.DEFINED:
             try:
+                if away is not None:
+                    raise away
                 listed = access_of(one).principals
-            except Refused:
-                return None
-            found.append((one, [right for entry in listed if entry.principal == principal for right in entry.rights]))
+            except Refused as refused:
+                away = refused if refused.code.startswith("hsm-") else None
+                found.append(Granted(one, [], refused))
+                continue
+            rights = [right for entry in listed if entry.principal == principal for right in entry.rights]
+            found.append(Granted(one, rights, None))
     return found
 
 

@@ -1,6 +1,7 @@
 """API clients and their tokens."""
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,9 +16,11 @@ from portal.pages.access import Reader, customer_page
 from portal.pages.attention import SOON
 from portal.pages.forms import ClientForm, LimitsForm, TokenForm
 from portal.pages.rendering import page
+from portal.pages.samples import key_to_show, samples_for, samples_of_token
 from portal.pages.step_up import confirm
 from strongroom.protocol.access import client_principal
 from strongroom.protocol.errors import Refused
+from tee import selectors as tee
 from tenants import selectors as tenants
 from tenants import services
 from tenants.models import ApiClient, Tenant
@@ -127,6 +130,7 @@ def _client(
     found, tokens = selectors.client_and_tokens(tenant=tenant, client_id=client_id)
     principal, now = client_principal(client_id), timezone.now()
     limits = tenants.limits_of(found)
+    granted = selectors.rights_in_partitions(tenant=tenant, principal=principal)
     return page(
         request,
         "customer/client.html",
@@ -134,14 +138,22 @@ def _client(
         client=found,
         principal=principal,
         last_use=audit.last_uses(tenant=tenant).get(principal),
-        partitions=selectors.rights_in_partitions(tenant=tenant, principal=principal),
+        granted=granted,
         tokens=[(one, _state(one, now)) for one in tokens],
         form=form,
         limits=LimitsForm(initial={"requests": limits[0], "items": limits[1]}),
         secret=made[1] if made else "",
         before=before,
         expiry=made[0].expiry if made else None,
+        **(_first_use(tenant, granted, request.build_absolute_uri("/")) if made else {}),
     )
+
+
+def _first_use(tenant: Tenant, granted: list[selectors.Granted], root: str) -> dict[str, Any]:
+    """What a new token is tried with: a key of the tenant's, where there is one."""
+    rights = {one.partition.partition_id or "": one.rights for one in granted}
+    key = key_to_show(tee.keys(tenant=tenant), rights)
+    return {"key": key, "samples": samples_for(key, root) if key else samples_of_token(root)}
 
 
 def _state(token: AuthToken, now: datetime) -> str:

@@ -1,15 +1,19 @@
 """Pages of API clients and devices: tokens rotated with an overlap, limits, last use, and the owner's commands."""
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from strongroom.protocol.credentials import public_credential
 from tests.support.keys import import_p256
-from tests.support.pages import Visitor, text
-from tests.support.portal import Browser, Organisation, code_of
-from tests.support.sealed import Customer
+from tests.support.pages import Visitor, text, visitor
+from tests.support.portal import Browser, Organisation, code_of, make_customer, make_organisation
+from tests.support.sealed import Customer, SealedDevice
+from tests.support.session import code_below
 
 
 @pytest.fixture
@@ -94,6 +98,58 @@ def test_a_clients_page_shows_what_it_may_do_in_each_partition(
     assert f'href="/partitions/{acme_customer.partition}/access/"' in page
     assert re.search(r"<dd>[^<]*\bsign\b[^<]*</dd>", page)
     assert "<dd>not on its access list: it can do nothing there</dd>" in text(alice.get(f"/clients/{client}/"))
+
+
+def test_where_the_device_refuses_to_say_what_a_client_may_do_the_page_says_why(
+    device: SealedDevice, fresh_name: str
+) -> None:
+    from tenants.models import Partition
+    from tenants.services import request_partition
+
+    owned = make_organisation(fresh_name, f"owner of {fresh_name}")
+    customer = make_customer(owned, device)
+    owner, path = visitor(owned.owner), f"/clients/{owned.client_id}/"
+
+    def not_known() -> list[tuple[str, str]]:
+        said = r'<dd>not known now: ([^<]+) <span class="state bad">([\w-]+)</span></dd>'
+        return re.findall(said, text(owner.get(path)))
+
+    # One partition is unknown to the device: what it says of the other is shown.
+    credential = public_credential(customer.owner)
+    row = request_partition(tenant=owned.tenant, label="lost", owner=credential, actor="test")
+    lost = Partition.objects.using("provider").filter(pk=row.pk)
+    lost.update(status="defined", partition_id=f"pt_{fresh_name}")
+    assert [code for _, code in not_known()] == ["not-found"]
+    assert re.search(r"<dd>[^<]*\bsign\b[^<]*</dd>", text(owner.get(path)))
+    device.stop()
+    device.start()
+    try:
+        assert [(code, "sealed" in sentence) for sentence, code in not_known()] == 2 * [("hsm-sealed", True)]
+    finally:
+        device.unseal()
+
+
+def test_a_new_token_comes_with_lines_that_use_it_and_does_not_stand_in_them(
+    alice: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    import_p256(acme, acme_customer, fresh_name)
+    path = f"/clients/{acme.client_id}/"
+    assert "<summary>curl</summary>" not in text(alice.get(path))
+    page = text(alice.confirm(path, days=7))
+    assert f"curl -s http://localhost/api/v1/keys/{fresh_name}/sign" in code_below(page, "curl")
+    assert f'"http://localhost/api/v1/keys/{fresh_name}/" + operation' in code_below(page, "Python")
+    assert f"strongroom sign --key {fresh_name}" in code_below(page, "Command")
+    assert page.count(new_token(page)) == 1
+
+
+def test_where_there_is_no_key_yet_a_new_token_is_tried_on_its_own(fresh_name: str) -> None:
+    owned = make_organisation(fresh_name, f"owner of {fresh_name}")
+    page = text(visitor(owned.owner).confirm(f"/clients/{owned.client_id}/", days=7))
+    assert "<summary>Command</summary>" not in page
+    assert "curl -s http://localhost/api/v1/whoami" in code_below(page, "curl")
+    line = [sys.executable, "-c", code_below(page, "Python").replace("http://localhost/", "http://127.0.0.1:1/")]
+    tried = subprocess.run(line, env={"TOKEN": new_token(page)}, capture_output=True, text=True, check=False)
+    assert "Connection refused" in tried.stderr
 
 
 def test_the_access_list_goes_by_names_and_shows_the_owners_commands(

@@ -3,6 +3,7 @@
 import hmac
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -95,6 +96,23 @@ def test_a_file_is_signed_and_the_signature_verified(
         assert said == "True\n"
     else:
         assert "The signature holds." in said
+
+
+def test_a_new_tokens_page_has_lines_that_work_with_it(
+    stack: Stack, alice: Session, keys: dict[str, str], tmp_path: Path
+) -> None:
+    assert keys
+    client, _ = stack.tenant("acme").new_client_and_token("sampled")
+    code = stack.code(stack.people.admins["acme"].username)
+    page = alice.send_form(f"/clients/{client}/", days="1", fresh_code=code).text
+    token = re.search(r'id="new-token" readonly value="([^"]+)"', page)
+    assert token is not None
+    (tmp_path / "FILE").write_bytes(MESSAGE)
+    lines = code_below(page, "curl").replace("TOKEN=…", f"TOKEN={token[1]}")
+    line = ["bash", "-e", "-u", "-o", "pipefail", "-c", lines]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{lines}\n{done.stdout}{done.stderr}"
+    assert [one.suffix for one in tmp_path.iterdir() if one.name != "FILE" and one.read_bytes()]
 
 
 @pytest.mark.parametrize("summary", ["Command", "curl", "Python"])
