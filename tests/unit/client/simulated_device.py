@@ -15,8 +15,9 @@ from authorities import PARTITION, WORLD, Authority
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from hsm.making import make_material
 from strongroom.client.evidence import Purpose
 from strongroom.client.material import read_material
 from strongroom.protocol import envelope, jws, log
@@ -167,9 +168,7 @@ class SimulatedDevice:
         self.opened[header.name] = (material, terms)
         key_type = read_terms(terms).key_type
         if header.origin == "made":
-            material = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-                Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-            )
+            material = make_material(read_terms(terms))
         elif header.origin == "kept":
             material = self.keys[header.name]
         self.keys[header.name] = material

@@ -9,13 +9,10 @@ import pytest
 from authorities import PARTITION, PROVIDER, Authority
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulator import Simulator
-from test_import_and_receipt import LIES as RECEIPT_LIES
-from test_import_and_receipt import PEM, signing_terms
 from test_trust_before_encryption import LIES
 
-from strongroom.client import access, imports
+from strongroom.client import access
 from strongroom.client.connection import Connection
-from strongroom.client.material import read_material
 from strongroom.client.trust import Published
 from strongroom.protocol import jws
 from strongroom.protocol.access import AccessList, Principal, check_document, read_list
@@ -36,41 +33,6 @@ JUDGE = """
       try {
         const evidence = await judge(dossier, await anchorsOf(anchors, kept), given.now);
         found.push(await validations(evidence));
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        found.push(error.code);
-      }
-    }
-    return found;
-"""
-
-
-CHECK_RECEIPTS = """
-    const { parsePem } = await import("./certificates.js");
-    const { text, fromB64u } = await import("./encoding.js");
-    const { checkReceipt } = await import("./receipts.js");
-    const found = [];
-    for (const { token, sent } of given.cases) {
-      try {
-        const statement = JSON.parse(text(fromB64u(sent.header.split(".")[1])));
-        found.push((await checkReceipt(token, { ...sent, statement }, parsePem(given.roots), given.now)).name);
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        found.push(error.code);
-      }
-    }
-    return found;
-"""
-
-
-NEWEST = """
-    const { parsePem } = await import("./certificates.js");
-    const { newest } = await import("./succession.js");
-    const found = [];
-    for (const [name, receipt] of given.cases) {
-      try {
-        const about = { partition: given.partition, owner: given.owner, roots: parsePem(given.roots) };
-        found.push((await newest({ get: async () => ({ receipt }) }, name, name, about, given.now)).version);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         found.push(error.code);
@@ -130,23 +92,6 @@ class Page:
                 {"who": "provider", "subject": "provider-key", "nonce": nonce, "statement": second["statement"]},
             ],
         }
-
-    def checks(self, cases: list[dict[str, Any]]) -> list[Any]:
-        """What comes of receipts (`token`) for what was `sent`: the key's name, or the code of the refusal."""
-        roots = (self._connection.home.path / "trust/manufacturer-roots.pem").read_text()
-        found: list[Any] = self._modules.run(CHECK_RECEIPTS, {"cases": cases, "roots": roots, "now": self.now})
-        return found
-
-    def follows(self, cases: list[tuple[str, str]]) -> list[Any]:
-        """What of each key (name, receipt) is taken for its newest version: its number, or the code of the refusal."""
-        home = self._connection.home
-        about = {
-            "partition": PARTITION,
-            "owner": home.credential("owner").fingerprint,
-            "roots": (home.path / "trust/manufacturer-roots.pem").read_text(),
-        }
-        found: list[Any] = self._modules.run(NEWEST, about | {"cases": cases, "now": self.now})
-        return found
 
     def judges(self) -> list[Any]:
         found: list[Any] = self._modules.run(JUDGE, {"cases": self._cases, "now": self.now})
@@ -276,48 +221,3 @@ def swapped(document: str, other: str) -> str:
     """An editor's document with another key's signature."""
     signature = msgspec.json.decode(other)["signature"]
     return canonical_json(msgspec.json.decode(document) | {"signature": signature}).decode()
-
-
-def test_receipts_that_are_for_something_else_are_refused(
-    page: Page, listed: Connection, provider: Simulator, now: int
-) -> None:
-    cases: list[dict[str, Any]] = []
-
-    def send(name: str) -> None:
-        material = read_material(PEM)
-        sealed, _ = imports.prepare(listed, material, name, signing_terms(material), now)
-        cases.append({"token": imports.send(listed, sealed), "sent": msgspec.to_builtins(sealed.sent)})
-
-    send("honest")
-    for number, lie in enumerate(RECEIPT_LIES):
-        provider.lies = {"receipt": lambda receipt, lie=lie: msgspec.structs.replace(receipt, **lie)}
-        send(f"lie-{number}")
-    provider.lies = {}
-    provider.forgeries = {"receipt": Authority.make("device", provider.root)}
-    send("another-device")
-    provider.forgeries = {"receipt": Authority.make("device", Authority.make("root"))}
-    send("another-root")
-    mismatches = ["receipt-mismatch"] * (len(RECEIPT_LIES) + 1)
-    assert page.checks(cases) == ["honest", *mismatches, "certificate-invalid"]
-
-
-def test_the_version_before_is_believed_by_its_receipt_alone(
-    page: Page, listed: Connection, provider: Simulator, now: int
-) -> None:
-    cases: list[tuple[str, str]] = []
-
-    def send(name: str, asked: str = "", **lie: Any) -> None:
-        provider.lies = {"receipt": lambda receipt: msgspec.structs.replace(receipt, **lie)}
-        material = read_material(PEM)
-        sealed, _ = imports.prepare(listed, material, name, signing_terms(material), now)
-        cases.append((asked or name, imports.send(listed, sealed)))
-
-    send("honest", version=7)
-    send("of-another-partition", partition="pt_other")
-    send("of-another-owner", owner="somebody")
-    send("of-another-device", device="dev_other")
-    send("one", asked="another")
-    provider.forgeries = {"receipt": Authority.make("device", Authority.make("root"))}
-    send("of-another-root")
-    expected = [7, "wrong-partition", *["receipt-mismatch"] * 3, "certificate-invalid"]
-    assert page.follows(cases) == expected

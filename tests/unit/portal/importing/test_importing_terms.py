@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from strongroom.client.making import to_be_made
 from strongroom.protocol.certificate_status import CertificateStatus
 from strongroom.protocol.encoding import b64u, from_b64u
 from strongroom.protocol.mechanisms import KeyType, Mechanism, Usage
@@ -102,6 +103,37 @@ def test_terms_that_contradict_themselves_are_refused(
     refused = modules.run(MAKE_TERMS, given)
     assert refused["refused"] == "terms-refused"
     assert said in refused["sentence"]
+
+
+@pytest.mark.parametrize("kind", [*KeyType, "RSA-2048", "RSA-4096", "HMAC-16", "HMAC-1024"])
+def test_terms_of_a_key_that_the_device_makes_are_the_commands(
+    modules: PageModules, registry: dict[str, Any], kind: str
+) -> None:
+    known = to_be_made(kind)
+    script = """
+        const { kindOf, toBeMade } = await import("./making.js");
+        const { encode, makeTerms } = await import("./terms.js");
+        const material = toBeMade(given.key_type, given.size);
+        const terms = hex(encode(await makeTerms(given.terms, material, given.registry, given.now)));
+        const kind = kindOf(given.key_type, given.size);
+        return { terms, origin: material.origin, secret: hex(material.secret), kind };
+    """
+    given = {"terms": PLAIN | {"usages": ["hash"]}, "registry": registry, "now": int(time.time())}
+    # A type without sizes has none, whatever the form's fields of other types hold.
+    made = modules.run(script, given | {"key_type": known.key_type, "size": known.size or 3072})
+    terms = read_terms(bytes.fromhex(made["terms"]))
+    assert terms == Terms(salt=terms.salt, key_type=known.key_type, usages=[Usage.HASH], size=known.size)
+    assert terms.encode().hex() == made["terms"]
+    assert (made["origin"], made["secret"]) == ("made", "")
+    assert to_be_made(made["kind"]) == known
+
+
+@pytest.mark.parametrize(
+    ("key_type", "size"), [("RSA", 1024), ("RSA", 3000), ("HMAC", 15), ("HMAC", 1025), ("HMAC", 32.5)]
+)
+def test_no_key_of_another_size_is_asked_for(modules: PageModules, key_type: str, size: float) -> None:
+    script = 'return (await import("./making.js")).toBeMade(...given)'
+    assert modules.run(script, [key_type, size])["refused"] == "key-weak"
 
 
 def test_a_public_key_and_certificates_stand_in_the_terms(modules: PageModules, registry: dict[str, Any]) -> None:

@@ -22,7 +22,20 @@ export const showCommand = () => {
   byId("command").textContent = commandFor(form.said());
 };
 
-// --- the key's file ---------------------------------------------------------------------------------------------------
+// --- the key: its file, or what the device is to make ---------------------------------------------------------------------------------------------------
+
+// Offer the uses that fit the key: the one in the file, or the one that the device is to make.
+async function readKey() {
+  form.showOrigin();
+  if (!form.isMade()) return readFile();
+  await step(byId("key"), NOTHING_SENT, async () => offerUses(form.said().keyType, false));
+}
+
+function offerUses(type, publicOnly) {
+  keyType = type;
+  form.offerUses(registry, type, publicOnly);
+  byId("uses").hidden = !type;
+}
 
 const inWords = ({ form: read, key_type, public_only, chain }) => {
   const certificates = chain.length ? `, with ${chain.length} certificate${chain.length > 1 ? "s" : ""}` : "";
@@ -30,8 +43,7 @@ const inWords = ({ form: read, key_type, public_only, chain }) => {
 };
 
 async function readFile() {
-  keyType = "";
-  let publicOnly = false;
+  let [found, publicOnly] = ["", false];
   byId("read-as").textContent = "";
   await step(byId("key"), NOTHING_SENT, async () => {
     const isLocked = await form.askPassphrase();
@@ -42,12 +54,11 @@ async function readFile() {
     }
     const material = await form.material();
     material.secret.fill(0);
-    keyType = material.key_type;
+    found = material.key_type;
     publicOnly = material.public_only;
     byId("read-as").textContent = inWords(material);
   });
-  form.offerUses(registry, keyType, publicOnly);
-  byId("uses").hidden = !keyType;
+  offerUses(found, publicOnly);
 }
 
 // --- the key that it succeeds -----------------------------------------------------------------------------------------
@@ -70,7 +81,7 @@ async function showPredecessor() {
   await step(byId("key"), NOTHING_SENT, async () => {
     const before = await predecessor(given);
     byId("becomes").replaceChildren(
-      `Becomes version ${before.version + 1}. Version ${before.version} is the newest: ${before.key_type}, since `,
+      `Becomes version ${before.version + 1}. Version ${before.version} is the newest: ${before.key_type}${before.origin === "made" ? ", made in the device" : ""}, since `,
       when(before.imported_at), ", as its receipt says, whose signature holds.",
     );
   });
@@ -78,14 +89,17 @@ async function showPredecessor() {
 
 byId("terms").addEventListener("change", async (event) => {
   const { id, name } = event.target;
-  if (["key-file", "key-type", "key-encoding", "passphrase", "certificate"].includes(id)) await readFile();
-  if (["key-name", "new-version"].includes(id)) await showPredecessor();
+  if (name === "origin" || ["made-type", "key-file", "key-type", "key-encoding", "passphrase", "certificate"].includes(id)) await readKey();
+  if (name === "origin" || ["key-name", "new-version"].includes(id)) await showPredecessor();
   if (name === "usage") form.offerMechanisms(registry, keyType);
   showCommand();
 });
 byId("terms").addEventListener("input", showCommand);
 // Where the address named a key to succeed, the form is filled in before anybody changes it.
-byId("key").addEventListener("opened", showPredecessor);
+byId("key").addEventListener("opened", async () => {
+  if (form.isMade()) await readKey();
+  await showPredecessor();
+});
 
 // --- encrypting -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +140,7 @@ byId("terms").addEventListener("submit", (event) => {
 async function seal(name, version, material, terms, { evidence, anchors: trusted }) {
   const wrapping = {
     import_id: await makeId("imp_"), tenant, partition: partition(), owner: trusted.own.fingerprint,
-    device: evidence.device, vendor: evidence.vendor, provider: evidence.provider, name, version,
+    device: evidence.device, vendor: evidence.vendor, provider: evidence.provider, name, version, origin: material.origin,
     validations: await validations(evidence), created_at: now(),
   };
   const encoded = encode(terms);

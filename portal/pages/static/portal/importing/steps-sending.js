@@ -2,6 +2,7 @@
 
 import { canonical } from "./encoding.js";
 import { envelopeFile, evidenceFile } from "./evidence.js";
+import { focusOnKey } from "./form.js";
 import { checkReceipt } from "./receipts.js";
 import { Refused } from "./refused.js";
 import * as rows from "./rows.js";
@@ -70,7 +71,7 @@ byId("discard").addEventListener("click", () => {
   shared.sealed = null;
   closeAfter("leaves");
   showUnsettled();
-  byId("key-file").focus();
+  focusOnKey();
 });
 
 // --- 6. the receipt ---------------------------------------------------------------------------------------------------
@@ -80,6 +81,9 @@ const keyPage = (says) => `/keys/${encodeURIComponent(says.key_id)}/`;
 function showReceipt(says) {
   facts(byId("receipt-facts"), rows.ofReceipt(says));
   byId("key-page").href = keyPage(says);
+  byId("public").hidden = !says.public_key;
+  byId("public-key").textContent = says.public_key;
+  if (says.public_key) offer(byId("save-public-key"), `${stem(says)}.pub.pem`, says.public_key);
   offer(byId("save-receipt"), `${stem(says)}.jws`, shared.sealed.receipt);
   offer(byId("save-terms"), `${stem(says)}.terms.json`, shared.sealed.terms);
 }

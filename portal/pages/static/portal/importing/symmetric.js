@@ -4,7 +4,9 @@ import { fromHex, hex } from "./encoding.js";
 import { Refused } from "./refused.js";
 
 export const SECRET_BYTES = { "AES-128": 16, "AES-256": 32, ChaCha20: 32 };
+// Those that are read here, and of those that there are.
 export const SYMMETRIC = [...Object.keys(SECRET_BYTES), "HMAC"];
+export const isSymmetric = (keyType) => keyType === "AES-192" || SYMMETRIC.includes(keyType);
 const BY_SIZE = { 16: "AES-128", 32: "AES-256" };
 
 const unreadable = (sentence) => new Refused("key-unparsable", sentence);

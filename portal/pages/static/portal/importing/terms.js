@@ -32,7 +32,7 @@ export function moment(written, now) {
 }
 
 // The terms of a key. `given`: usages, mechanisms, authorisation, notBefore, notAfter, translateTo, revocation or null,
-// status. `material`: key_type, public_only, chain.
+// status. `material`: key_type, public_only, chain; and of a key to be made `size`.
 export async function makeTerms(given, material, registry, now) {
   const { usages, mechanisms, authorisation } = given;
   const { key_type, public_only, chain } = material;
@@ -53,6 +53,7 @@ export async function makeTerms(given, material, registry, now) {
   const status = makeStatus(given.status);
   if (status) terms.certificate_status = status;
   askedOf(status, chain);
+  if (material.size) terms.size = material.size;
   return terms;
 }
 
