@@ -97,6 +97,22 @@ def test_the_steps_of_an_import(importing: Importing, look: Look) -> None:
     page.get_by_role("button", name="Forget it").click()
 
 
+def test_the_steps_of_a_key_that_the_device_makes(importing: Importing, look: Look) -> None:
+    page, reader = importing.page, importing.reader
+    for key_type in ("HMAC", "RSA", "EC-P256"):
+        importing.asks_to_make(key_type, "made-before-axe", "hash")
+        look.here(reader)
+    page.get_by_label("As the next version").check()
+    expect(importing.refusal).to_be_visible()
+    page.locator("#key").evaluate("one => one.querySelectorAll('details').forEach((each) => { each.open = true })")
+    look.here(reader)
+    page.get_by_label("As the next version").uncheck()
+    importing.sealed()
+    look.here(reader)
+    importing.sent_and_received()
+    look.here(reader)
+
+
 def test_what_is_no_page(alice: Reader, look: Look) -> None:
     look.at(alice, "/nowhere/")
     look.at(alice, "/keys/nothing/")

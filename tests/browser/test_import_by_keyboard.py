@@ -1,4 +1,4 @@
-"""Whoever has no mouse, or does not see the page, imports a key as well: on a narrow screen, from the first step on."""
+"""Whoever has no mouse, or does not see the page, imports or makes a key as well: on a narrow screen."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +67,8 @@ def press(page: Page, selector: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_from_the_anchors_to_the_receipt_by_keyboard_alone(alice: Importing) -> None:
+def to_the_key(alice: Importing) -> None:
+    """Steps 1 to 3, by keyboard."""
     page, keyboard, trust = alice.page, alice.page.keyboard, alice.home.path / "trust"
     # 1. Whom to trust.
     tab_to(page, "#provider")
@@ -90,6 +91,11 @@ def test_from_the_anchors_to_the_receipt_by_keyboard_alone(alice: Importing) -> 
             break
     keyboard.press("Enter")
     expect(page.locator("#key h2")).to_be_focused(timeout=PATIENCE)
+
+
+def test_from_the_anchors_to_the_receipt_by_keyboard_alone(alice: Importing) -> None:
+    page, keyboard = alice.page, alice.page.keyboard
+    to_the_key(alice)
     # 4. The key and its terms.
     choose(page, "#key-file", ("k.pem", pem(ec.generate_private_key(ec.SECP256R1()))))
     expect(page.get_by_text("Read as PKCS#8 in PEM: EC-P256.")).to_be_visible()
@@ -114,6 +120,32 @@ def test_from_the_anchors_to_the_receipt_by_keyboard_alone(alice: Importing) -> 
         "Sending, and waiting for the device's receipt…",
     ):
         assert words in heard
+
+
+def test_a_key_is_made_in_the_device_by_keyboard_alone(alice: Importing) -> None:
+    page, keyboard = alice.page, alice.page.keyboard
+    to_the_key(alice)
+    # The radio button's arrow leads from the file to the device, and the type to what follows from it.
+    tab_to(page, "#origin-imported")
+    keyboard.press("ArrowDown")
+    expect(page.locator("#origin-made")).to_be_focused()
+    expect(page.locator("#key-file")).to_be_hidden()
+    tab_to(page, "#made-type")
+    keyboard.type("HMAC")
+    tab_to(page, "#made-bytes")
+    keyboard.press("Control+A")
+    keyboard.type("48")
+    tab_to(page, "#key-name")
+    keyboard.type("made-by-keyboard")
+    tab_to(page, "input[name=usage][value=hash]")
+    keyboard.press("Space")
+    press(page, "#terms button")
+    expect(page.locator("#leaves h2")).to_be_focused(timeout=PATIENCE)
+    expect(page.locator("#sealed")).to_contain_text("HMAC, which the device is to make")
+    press(page, "#send")
+    expect(page.locator("#receipt h2")).to_be_focused(timeout=PATIENCE)
+    expect(page.locator("#receipt-facts")).to_contain_text("made in the device")
+    alice.look()
 
 
 def test_after_a_refusal_the_focus_is_where_it_was(alice: Importing) -> None:

@@ -38,7 +38,7 @@ def test_a_key_is_imported_used_and_proved_and_its_bytes_never_left(alice: Impor
     expect(page.get_by_text("Read as PKCS#8 in PEM: EC-P256.")).to_be_visible()
     expect(page.locator("#vouched")).to_contain_text(f"the provider (“{alice.home.config().provider}”)")
     expect(page.locator("#command")).to_have_text(
-        "strongroom import my-key.pem --name from-a-browser --usage sign --usage verify --mode token --expires 90d"
+        "strongroom import my-key.pem --name from-a-browser --usage sign --usage verify --mode token --not-after 90d"
     )
     alice.look()
     alice.encrypt()
@@ -201,8 +201,8 @@ def test_a_file_that_is_no_key_gets_a_sentence(alice: Importing) -> None:
 
 def test_the_list_of_keys_leads_here_and_the_receipt_to_the_key(alice: Importing) -> None:
     alice.reader.open("/keys/")
-    alice.page.get_by_role("link", name=re.compile("^Import a key")).first.click()
-    expect(alice.page.get_by_role("heading", level=1)).to_have_text("Import a key")
+    alice.page.get_by_role("link", name=re.compile("^Import or make a key")).first.click()
+    expect(alice.page.get_by_role("heading", level=1)).to_have_text("Import or make a key")
 
 
 def test_without_scripts_the_page_offers_the_command(browser: Browser, importer: Reader) -> None:

@@ -32,8 +32,8 @@ def first(importing: Importing) -> Receipt:
 def renew(importing: Importing, first: Receipt) -> None:
     """From the key's page to the step of the key, which is filled in for it."""
     importing.reader.open(f"/keys/{first.key_id}/")
-    importing.page.get_by_role("link", name="Import a new version").click()
-    expect(importing.page.get_by_role("heading", level=1)).to_have_text(f"Import a new version of {first.name}")
+    importing.page.get_by_role("link", name="Import or make a new version").click()
+    expect(importing.page.get_by_role("heading", level=1)).to_have_text(f"Import or make a new version of {first.name}")
     importing.ask()
     expect(importing.step("The key and its terms")).to_be_visible(timeout=PATIENCE)
     expect(importing.page.get_by_text("Becomes version 2. Version 1 is the newest: EC-P256")).to_be_visible()
@@ -129,7 +129,7 @@ def test_a_name_that_is_taken_leads_to_the_next_version(importing: Importing, fi
     importing.choose(fresh(), first.name, "sign")
     importing.sealed()
     importing.send()
-    expect(importing.refusal).to_contain_text("import this as its next version", timeout=PATIENCE)
+    expect(importing.refusal).to_contain_text("make this its next version", timeout=PATIENCE)
     # What this browser itself imported it refuses before anything is encrypted.
     name = f"{first.name}-again"
     importing.ready()

@@ -1,4 +1,4 @@
-"""The page that imports a key, as somebody uses it in Chromium."""
+"""The page that imports a key or has the device make one, as somebody uses it in Chromium."""
 
 import base64
 import json
@@ -118,6 +118,16 @@ class Importing:
             self.page.locator("#usages").get_by_label(usage, exact=True).check()
         for one, value in selected.items():
             self._fill_in(one, value)
+
+    def asks_to_make(self, key_type: str, name: str, *usages: str, **selected: str) -> None:
+        """Choose to have the device make a key of a type, its name and uses; `selected` as for `choose`."""
+        self.page.get_by_label("Let the device make one").check()
+        self.page.locator("#made-type").select_option(key_type)
+        self.page.get_by_label("Name", exact=True).fill(name)
+        for one, value in selected.items():
+            self._fill_in(one, value)
+        for usage in usages:
+            self.page.locator("#usages").get_by_label(usage, exact=True).check()
 
     def sealed(self) -> None:
         """Encrypted, and shown before it leaves."""

@@ -44,6 +44,7 @@ def test_where_npm_installed_nothing_the_page_says_so_and_offers_the_command(ali
     assert "Import in the browser is not installed here" in page
     assert "npm ci" in page
     assert "strongroom import KEY.pem" in page
+    assert "strongroom keys make" in page
     assert "importing/page.js" not in page
 
 
@@ -70,7 +71,7 @@ def test_a_keys_page_leads_here_and_the_form_is_filled_in_for_its_next_version(
     there = f"{PATH}?version-of={key['key_id']}"
     assert f'href="{there}"' in text(alice.get(f"/keys/{key['key_id']}/"))
     page = text(alice.get(there))
-    assert "Import a new version of to-be-renewed" in page
+    assert "Import or make a new version of to-be-renewed" in page
     assert "strongroom import KEY.pem --name to-be-renewed --new-version" in page
     filled = re.search(r'<input id="key-name"[^>]*>', page)
     assert filled is not None

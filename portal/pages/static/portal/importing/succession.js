@@ -9,7 +9,7 @@ import { RECEIPT } from "./statements.js";
 // Seconds for which the status of a certificate holds where the terms do not say.
 const LONGEST = 7 * 24 * 3600;
 
-const AS_NEXT = "Choose another name, or import this as its next version.";
+const AS_NEXT = "Choose another name, or make this its next version.";
 
 const mismatch = (sentence) => new Refused("receipt-mismatch", sentence);
 
