@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from strongroom.client import imports
 from strongroom.client.making import to_be_made
@@ -187,6 +187,33 @@ def test_a_receipt_of_another_type_or_of_an_imported_key_is_refused(alice: Impor
     alice.hears_the_truth()
     alice.send()
     expect(alice.step("The device has it")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_key_whose_receipt_was_lost_is_settled_only_as_one_that_was_made(alice: Importing, name: str) -> None:
+    page = alice.page
+    theirs = token_of(alice, "EC-P256")
+
+    def arrives(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    alice.asks_to_make("EC-P256", name, "sign")
+    alice.sealed()
+    page.route("**/api/v1/imports", arrives)
+    alice.send()
+    expect(alice.refusal).to_contain_text("does not answer", timeout=PATIENCE)
+    alice.hears_the_truth()
+    alice.open()
+    waiting = alice.step("Sent from here earlier")
+    # Another key's receipt settles nothing; the true one does.
+    alice.hears_from("imports/*", lambda one: one.update(receipt=theirs))
+    waiting.get_by_role("button", name="Ask what became of it").click()
+    expect(alice.refusal).to_contain_text("not for what was sent", timeout=PATIENCE)
+    alice.hears_the_truth()
+    waiting.get_by_role("button", name="Ask what became of it").click()
+    expect(waiting).to_contain_text("Its receipt is for exactly what this browser sent", timeout=PATIENCE)
+    page.get_by_role("link", name="to the key").click()
+    expect(page.locator("#compared-list")).to_contain_text("the receipt that was checked here")
 
 
 # --- new versions ----------------------------------------------------------------------------------------------------
