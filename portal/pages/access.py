@@ -13,9 +13,9 @@ from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.cache import never_cache
 
 from portal.pages.places import page_above
-from portal.pages.rendering import confirmation, problem
+from portal.pages.rendering import problem
 from portal.pages.roles import PAGES, PROVIDER, SUPPORT, may
-from portal.pages.step_up import Unconfirmed
+from portal.pages.step_up import Unconfirmed, ask
 from portal.quorum.models import OfficerProfile
 from portal.quorum.selectors import is_support, officer_of
 from strongroom.protocol.errors import Refused
@@ -107,9 +107,10 @@ def _verified(view: Page) -> Page:
         # 3. The page, or in its place what went wrong.
         try:
             _admit(request, reader)
-            return view(request, reader=reader, **parts)
-        except Unconfirmed as unconfirmed:
-            return confirmation(request, unconfirmed, reader=reader)
+            try:
+                return view(request, reader=reader, **parts)
+            except Unconfirmed as unconfirmed:
+                return ask(request, unconfirmed)
         except Refused as error:
             return problem(request, error, reader=reader)
         except DataError:

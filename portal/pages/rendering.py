@@ -8,10 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from portal.pages.forms import ConfirmationForm
 from portal.pages.places import page_above
 from portal.pages.roles import changes_of, may, reads_of
-from portal.pages.step_up import FIELD, Unconfirmed
 from portal.quorum.selectors import awaiting
 from strongroom.protocol.errors import Refused
 
@@ -45,7 +43,6 @@ SENTENCES = {
     "malformed": "Nothing was done: what was sent cannot be read. Load the page that has the form again.",
 }
 """What a page says where the catalogue speaks to programs, of /api/schema/."""
-NOT_SENT_AGAIN = ("csrfmiddlewaretoken", FIELD)
 
 
 def page(request: HttpRequest, template: str, *, reader: Reader, status: int = 200, **context: Any) -> HttpResponse:
@@ -68,16 +65,6 @@ def problem(request: HttpRequest, error: Refused, *, reader: Reader) -> HttpResp
     back = page_above(request.path)
     context = {"error": error, "sentence": sentence, "back": back if back not in ("/", request.path) else ""}
     return page(request, "problem.html", reader=reader, status=error.problem.status, **context)
-
-
-def confirmation(request: HttpRequest, unconfirmed: Unconfirmed, *, reader: Reader) -> HttpResponse:
-    """The question for a fresh code, whose form sends again what was sent."""
-    sent = [(name, value) for name, values in request.POST.lists() for value in values if name not in NOT_SENT_AGAIN]
-    refused = unconfirmed.refused
-    status = refused.problem.status if refused else 200
-    form = ConfirmationForm()
-    context = {"sent": sent, "asked": unconfirmed, "form": form, "back": page_above(request.path)}
-    return page(request, "confirm.html", reader=reader, status=status, **context)
 
 
 def before(request: HttpRequest) -> int | None:

@@ -57,6 +57,7 @@ BEFORE_A_ROLE = ("login", "logout", "enrol", "invitation")
 
 PAGES = {
     "overview": Rule(read=CUSTOMER | PROVIDER),
+    "confirm": Rule(read=CUSTOMER | PROVIDER),
     "keys": Rule(read=CUSTOMER),
     "import": Rule(read=_OPERATORS),
     "key": Rule(read=CUSTOMER, change=_OPERATORS),

@@ -127,6 +127,29 @@ def test_a_new_token_can_be_read_once(alice: Reader) -> None:
     assert alice.complaints == []
 
 
+def test_after_a_wrong_code_the_browsers_back_button_leads_to_the_question_and_to_what_was_before(
+    alice: Reader,
+) -> None:
+    page = alice.page
+    alice.open("/members/")
+    page.get_by_label("E-mail address").fill("eve@acme.example")
+    page.get_by_role("button", name="Invite", exact=True).click()
+    question = page.get_by_role("heading", level=1, name="Invite eve@acme.example as operator?")
+    for code in ("000000", "000001"):
+        page.get_by_label("A fresh one-time code").fill(code)
+        page.get_by_label("A fresh one-time code").press("Enter")
+        page.get_by_role("alert").wait_for()
+    for _ in range(2):
+        page.go_back()
+        expect(question).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Members")
+    # The browser notes that the two codes were refused, and nothing else.
+    assert all("403" in one for one in alice.complaints), alice.complaints
+    alice.complaints.clear()
+
+
 def test_the_api_can_be_browsed_and_a_link_unfolds_what_it_leads_to(stranger: Reader) -> None:
     look_at(stranger, ["/api/docs/"])
     stranger.open("/api/docs/#keys_sign")

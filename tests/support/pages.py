@@ -29,6 +29,12 @@ class Visitor:
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(page or path).content.decode())
         return self.client.post(path, {"csrfmiddlewaretoken": token.group(1) if token else "", **fields})
 
+    def ask(self, path: str, page: str = "", **fields: Any) -> Any:
+        """As `post`, of what asks for a fresh one-time code: the page of the question."""
+        where = self.post(path, page=page, **fields)
+        assert (where.status_code, where["location"]) == (302, "/confirm/"), where.content.decode()
+        return self.get("/confirm/")
+
     def confirm(self, path: str, page: str = "", **fields: Any) -> Any:
         """As `post`, with a fresh one-time code."""
         return self.post(path, page=page, fresh_code=fresh_code(self.authenticator), **fields)

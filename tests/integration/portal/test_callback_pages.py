@@ -97,7 +97,7 @@ def test_jobs_show_how_far_they_are_and_bob_who_operates_cancels_one(
     path = f"/jobs/{job.job_id}/cancel"
     assert dora.post(path, page="/jobs/").status_code == 403
     assert f"/jobs/{job.job_id}/cancel" in text(bob.get("/jobs/"))
-    assert f"Cancel the job {job.job_id} and delete all that it had?" in text(bob.post(path, page="/jobs/"))
+    assert f"Cancel the job {job.job_id} and delete all that it had?" in text(bob.ask(path, page="/jobs/"))
     assert bob.confirm(path, page="/jobs/").status_code == 302
     assert "cancelled" in text(bob.get("/jobs/"))
     # It is over.

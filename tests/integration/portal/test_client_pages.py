@@ -40,7 +40,7 @@ def test_a_token_is_rotated_with_a_day_in_which_both_serve(
     before, plain = services.create_token(tenant=acme.tenant, client_id=client, days=90, actor="alice")
     path = f"/clients/{client}/"
     rotate = f"{path}tokens/{before.token_key}/rotate"
-    assert f"Make a token in the place of {before.token_key}…" in text(alice.post(rotate, page=path))
+    assert f"Make a token in the place of {before.token_key}…" in text(alice.ask(rotate, page=path))
     page = text(alice.confirm(rotate, page=path))
     assert "serves for another day" in page
     for token in (plain, new_token(page)):
@@ -172,7 +172,7 @@ def test_a_device_is_taken_off_the_list_by_its_name_and_the_owners_command_stand
     credential = public_credential(Ed25519PrivateKey.generate())
     services.enrol_device(tenant=acme.tenant, name=fresh_name, credential=credential, actor="alice")
     path = f"/devices/{credential.fingerprint}/remove"
-    assert f"Take the client device {fresh_name} off the list?" in text(alice.post(path, page="/devices/"))
+    assert f"Take the client device {fresh_name} off the list?" in text(alice.ask(path, page="/devices/"))
     assert alice.confirm(path, page="/devices/").status_code == 302
     assert f"strongroom access remove device:{credential.fingerprint}" in text(alice.get("/devices/"))
 

@@ -131,7 +131,7 @@ def test_a_mail_that_does_not_go_off_is_told_and_the_link_is_still_there(
 
 def test_without_a_fresh_code_nobody_is_invited(alice: Visitor, fresh_name: str) -> None:
     email = f"{fresh_name}@acme.example"
-    assert f"Invite {email} as auditor?" in text(alice.post("/members/", email=email, role="auditor"))
+    assert f"Invite {email} as auditor?" in text(alice.ask("/members/", email=email, role="auditor"))
     assert email not in text(alice.get("/members/"))
 
 
@@ -143,7 +143,7 @@ def test_a_role_is_changed_and_tokens_of_the_role_before_end(
     accept(invited(alice, f"{fresh_name}@acme.example", "admin"), fresh_name)
     token = token_for(User.objects.get(username=fresh_name))
     page = f"/members/{fresh_name}/"
-    asked = text(alice.post(page, role="auditor"))
+    asked = text(alice.ask(page, role="auditor"))
     assert f"Make {fresh_name} an auditor of Vandelay?" in asked
     assert alice.confirm(page, role="auditor").status_code == 302
     assert code_of(Browser(token).get("whoami")) == "unauthenticated"
