@@ -23,6 +23,8 @@ from tenants.models import ApiClient, Partition, Tenant
 from tenants.scoping import tenant_scope
 from tenants.selectors import client_names, clients, devices, find_client, partitions
 
+UNREACHABLE = "unreachable"
+
 
 @dataclass(frozen=True)
 class Access:
@@ -152,7 +154,7 @@ def device_state() -> str:
     try:
         return tee.device_state()
     except Refused:
-        return "unreachable"
+        return UNREACHABLE
 
 
 def access_of(partition: Partition) -> Access:

@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 30
+PROMPT_SECONDS = 5
 ITEMS_A_SECOND = 20
 """Of a batch, at the least: the slowest are signatures by RSA-4096, on a machine that has other work."""
 
@@ -57,6 +58,9 @@ REPEATABLE: tuple[type[Command], ...] = (
 )
 """Commands that change nothing, which may be sent again where the answer was lost."""
 
+PROMPT: tuple[type[Command], ...] = (ListOfficers, RevocationStatus, ShowAccess, Status)
+"""Commands that the device answers from memory, and that pages and probes wait for: `PROMPT_SECONDS` at the most."""
+
 _UNREACHABLE = "the device's socket does not answer"
 _UNREADABLE = "the device's answer cannot be read"
 _MOST_AT_ONCE = 16 * 1024
@@ -73,13 +77,15 @@ class Emulator(SecureModule):
         self._idle: dict[Lane, deque[socket.socket]] = {"admin": deque(), "operations": deque()}
 
     def call(self, command: Command, reply_type: type[T]) -> T:
-        frame = self._exchange("admin", commands.encode_request(command), repeatable=isinstance(command, REPEATABLE))
+        seconds = PROMPT_SECONDS if isinstance(command, PROMPT) else ANSWER_SECONDS
+        body, repeatable = commands.encode_request(command), isinstance(command, REPEATABLE)
+        frame = self._exchange("admin", body, repeatable=repeatable, seconds=seconds)
         return commands.decode_reply(frame, reply_type)
 
     def operate(self, request: OperationRequest) -> OperationReply:
         body = _encode_operation(request)
-        patience = (len(request.items or ()) or request.count) // ITEMS_A_SECOND
-        frame = self._exchange("operations", body, repeatable=False, patience=patience)
+        seconds = ANSWER_SECONDS + (len(request.items or ()) or request.count) // ITEMS_A_SECOND
+        frame = self._exchange("operations", body, repeatable=False, seconds=seconds)
         try:
             return _decode_operation(frame)
         except msgspec.DecodeError:
@@ -110,26 +116,26 @@ class Emulator(SecureModule):
             raise
         self._idle["operations"].append(connection)
 
-    def _exchange(self, lane: Lane, body: bytes, *, repeatable: bool, patience: int = 0) -> bytes:
-        """The frame that answers `body`, within `ANSWER_SECONDS` and `patience` seconds more.
+    def _exchange(self, lane: Lane, body: bytes, *, repeatable: bool, seconds: int) -> bytes:
+        """The frame that answers `body`, within so many seconds.
 
         A kept connection may have been closed since (the device was restarted): then nothing was sent, and a new one
         is tried, once. Where the answer is lost, only what is repeatable is sent again.
         """
         data = pack(body)
-        kept = self._send_kept(lane, data, patience)
+        kept = self._send_kept(lane, data, seconds)
         try:
             if kept is not None:
                 try:
-                    return self._receive(kept, lane, patience)
+                    return self._receive(kept, lane, seconds)
                 except (OSError, EOFError) as error:
                     if isinstance(error, BlockingIOError) or not repeatable:
                         raise
-            return self._receive(self._send_new(lane, data, patience), lane, patience)
+            return self._receive(self._send_new(lane, data, seconds), lane, seconds)
         except (OSError, EOFError):
             raise Refused("hsm-unreachable", _UNREACHABLE) from None
 
-    def _send_kept(self, lane: Lane, data: bytes, patience: int = 0) -> socket.socket | None:
+    def _send_kept(self, lane: Lane, data: bytes, seconds: int = ANSWER_SECONDS) -> socket.socket | None:
         """A kept connection on which `data` was sent; None where nothing was, as none is open. Raises `Refused`."""
         try:
             kept = self._idle[lane].popleft()
@@ -137,7 +143,7 @@ class Emulator(SecureModule):
             return None
         sent = 0
         try:
-            _be_patient(kept, patience)
+            _wait_at_most(kept, seconds)
             sent = kept.send(data)
             if sent < len(data):
                 kept.sendall(memoryview(data)[sent:])
@@ -151,12 +157,12 @@ class Emulator(SecureModule):
             raise
         return kept
 
-    def _send_new(self, lane: Lane, data: bytes, patience: int = 0) -> socket.socket:
+    def _send_new(self, lane: Lane, data: bytes, seconds: int = ANSWER_SECONDS) -> socket.socket:
         """A new connection on which `data` was sent. Raises `Refused`."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._greet(connection, lane)
-            _be_patient(connection, patience)
+            _wait_at_most(connection, seconds)
             connection.sendall(data)
         except (OSError, EOFError):
             connection.close()
@@ -166,10 +172,10 @@ class Emulator(SecureModule):
             raise
         return connection
 
-    def _receive(self, connection: socket.socket, lane: Lane, patience: int) -> bytes:
+    def _receive(self, connection: socket.socket, lane: Lane, seconds: int) -> bytes:
         """The one answer, after which the connection is kept. Raises `OSError`, `EOFError`."""
         try:
-            answer = _answer(connection, patience)
+            answer = _answer(connection, seconds)
         except BaseException:
             # Half an exchange would leave the next caller with an answer that is not its own.
             connection.close()
@@ -187,14 +193,14 @@ class Emulator(SecureModule):
         _set_timeouts(connection, ANSWER_SECONDS)
 
 
-def _be_patient(connection: socket.socket, patience: int) -> None:
-    if patience:
-        _set_timeouts(connection, ANSWER_SECONDS + patience)
+def _wait_at_most(connection: socket.socket, seconds: int) -> None:
+    if seconds != ANSWER_SECONDS:
+        _set_timeouts(connection, seconds)
 
 
-def _answer(connection: socket.socket, patience: int) -> bytes:
+def _answer(connection: socket.socket, seconds: int) -> bytes:
     frame = read_answer(connection.recv)
-    if patience:
+    if seconds != ANSWER_SECONDS:
         _set_timeouts(connection, ANSWER_SECONDS)
     return frame
 

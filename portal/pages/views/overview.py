@@ -46,7 +46,9 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
     )
     device_state, now = selectors.device_state(), timezone.now()
     span = SPANS.get(request.GET.get("span", ""), SPANS["day"])
-    standing, _ = selectors.standings_of(keys[-CHECKED:])
+    # A device that has just not answered is not waited for again.
+    asked = [] if device_state == selectors.UNREACHABLE else keys[-CHECKED:]
+    standing, _ = selectors.standings_of(asked)
     checked = [(one, standing[one.pk]) for one in keys if one.pk in standing]
     return page(
         request,

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,10 +30,14 @@ REQUEST = OperationRequest("client:c", "pt", "k", 0, "sign", "", b"m")
 
 
 class Peer:
-    """Answers the first `answers` requests of each connection, then hangs up on receiving the next."""
+    """Answers the first `answers` requests of each connection, then hangs up on receiving the next, or is `silent`.
 
-    def __init__(self, path: Path, answers: list[int]) -> None:
+    `pause`: seconds before each answer but the first.
+    """
+
+    def __init__(self, path: Path, answers: list[int], *, silent: bool = False, pause: int = 0) -> None:
         self.received: list[str] = []
+        self._silent, self._pause = silent, pause
         self._answers = iter(answers)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -50,12 +55,15 @@ class Peer:
         with connection, contextlib.suppress(EOFError):
             hello = msgspec.msgpack.decode(read_frame(connection.recv), type=commands.Hello)
             connection.sendall(pack(msgspec.msgpack.encode(commands.Reply())))
-            for _ in range(answers):
+            for number in range(answers):
                 read_frame(connection.recv)
                 self.received.append(hello.lane)
+                time.sleep(self._pause if number else 0)
                 connection.sendall(pack(self._answer(hello.lane)))
             read_frame(connection.recv)
             self.received.append(hello.lane)
+            if self._silent:
+                read_frame(connection.recv)
 
     def _answer(self, lane: str) -> bytes:
         if lane == "operations":
@@ -86,6 +94,27 @@ def test_a_reading_command_is_sent_again_where_its_answer_is_lost(behind: Callab
     for _ in range(2):
         assert driver.call(commands.Status(), commands.StatusReply) == STATUS
     assert peer.received == ["admin"] * 3
+
+
+def test_a_page_does_not_wait_long_for_a_device_that_takes_questions_and_answers_none(tmp_path: Path) -> None:
+    from tee.drivers import emulator
+
+    driver = emulator.Emulator(str(tmp_path / "s"))
+    Peer(tmp_path / "s", [1], silent=True)
+    driver.call(commands.Status(), commands.StatusReply)
+    begun = time.monotonic()
+    with pytest.raises(Refused, match="hsm-unreachable"):
+        driver.call(commands.Status(), commands.StatusReply)
+    assert time.monotonic() - begun < emulator.ANSWER_SECONDS / 2
+
+
+def test_what_takes_long_is_waited_for_on_a_connection_that_had_a_short_question(tmp_path: Path) -> None:
+    from tee.drivers import emulator
+
+    driver = emulator.Emulator(str(tmp_path / "s"))
+    Peer(tmp_path / "s", [2], pause=emulator.PROMPT_SECONDS + 1)
+    driver.call(commands.Status(), commands.StatusReply)
+    assert driver.call(commands.PublishKeys(), commands.StatusReply) == STATUS
 
 
 def test_an_operation_is_never_sent_twice(behind: Callable) -> None:
