@@ -25,12 +25,14 @@ _BY_TYPE = {
     "HMAC": ["hash --key {name} --in FILE --out FILE.mac"],
 }
 _CURL = r"""export TOKEN=…    # of an API client on the access list
-RESULT=$(curl -s {key}/{operation} \
-  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
-  -d "{{\"payload\": \"$(base64 -w0 FILE)\"}}" | sed 's/.*"result": *"\([^"]*\)".*/\1/')
-echo "$RESULT" | base64 -d >FILE.{suffix}
-"""
-_PYTHON = """import base64, json, os, urllib.request
+call() {{    # leaves the result in RESULT, or says why there is none
+  ANSWER=$(curl -sS {key}/$1 \
+    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d "$2")
+  RESULT=$(echo "$ANSWER" | sed -n 's/.*"result": *"\([^"]*\)".*/\1/p')
+  [ "$RESULT" ] || {{ echo "$ANSWER" >&2; return 1; }}
+}}
+call {operation} "{{\"payload\": \"$(base64 -w0 FILE)\"}}" && echo "$RESULT" | base64 -d >FILE.{suffix}"""
+_PYTHON = """import base64, json, os, urllib.error, urllib.request
 
 def call(operation, **body):
     request = urllib.request.Request(
@@ -38,7 +40,10 @@ def call(operation, **body):
         json.dumps(body).encode(),
         {{"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json"}},
     )
-    return json.load(urllib.request.urlopen(request))
+    try:
+        return json.load(urllib.request.urlopen(request))
+    except urllib.error.HTTPError as refused:
+        raise SystemExit(refused.read().decode())
 
 payload = base64.b64encode(open("FILE", "rb").read()).decode()
 result = call("{operation}", payload=payload)["result"]
@@ -50,10 +55,13 @@ with open("FILE.{suffix}", "wb") as out:
 _WHO_CURL = """export TOKEN=…
 curl -s {root}api/v1/whoami -H "Authorization: Bearer $TOKEN"
 """
-_WHO_PYTHON = """import json, os, urllib.request
+_WHO_PYTHON = """import json, os, urllib.error, urllib.request
 
 request = urllib.request.Request("{root}api/v1/whoami", headers={{"Authorization": "Bearer " + os.environ["TOKEN"]}})
-print(json.load(urllib.request.urlopen(request)))
+try:
+    print(json.load(urllib.request.urlopen(request)))
+except urllib.error.HTTPError as refused:
+    raise SystemExit(refused.read().decode())
 """
 
 
@@ -62,14 +70,15 @@ class _Way:
     """What follows on an operation: its result in a file with `suffix`, and the lines that try that result."""
 
     suffix: str
-    curl: str = ""
+    curl: str = "\n"
     python: str = ""
 
 
 _WAYS = {
     Usage.SIGN: _Way(
         "sig",
-        r"""curl -s {key}/verify \
+        r""" &&
+curl -sS {key}/verify \
   -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
   -d "{{\"payload\": \"$(base64 -w0 FILE)\", \"parameters\": {{\"signature\": \"$RESULT\"}}}}"
 """,
@@ -78,9 +87,8 @@ _WAYS = {
     ),
     Usage.ENCRYPT: _Way(
         "enc",
-        r"""curl -s {key}/decrypt \
-  -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
-  -d "{{\"payload\": \"$RESULT\"}}" | sed 's/.*"result": *"\([^"]*\)".*/\1/' | base64 -d >FILE.clear
+        r""" &&
+call decrypt "{{\"payload\": \"$RESULT\"}}" && echo "$RESULT" | base64 -d >FILE.clear
 """,
         """with open("FILE.clear", "wb") as out:
     out.write(base64.b64decode(call("decrypt", payload=result)["result"]))

@@ -21,8 +21,11 @@ from tests.support.stack import Stack
 
 MESSAGE = b"what is in the file\n"
 SECRET = bytes(range(32))
-Type = Callable[[str, str], str]
-"""Opens a key's page, has a shell do what stands below a summary, and returns what that prints."""
+Type = Callable[..., str]
+"""Opens a key's page, has a shell do what stands below a summary, and returns what that prints.
+
+`refused`: that it fails, and what is returned stands where errors do.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,7 @@ def keys(stack: Stack) -> dict[str, str]:
     made = {
         "sample-signs": acme.import_key("sample-signs", private, usages=["sign", "verify"], authorisation="token"),
         "sample-hashes": acme.import_key("sample-hashes", SECRET, KeyType.HMAC, usages=["hash"], authorisation="token"),
+        "sample-refuses": acme.import_key("sample-refuses", SECRET, usages=["encrypt"], authorisation="signed"),
         "sample-hides": acme.import_key("sample-hides", SECRET, usages=["encrypt", "decrypt"], authorisation="token"),
     }
     return {name: f"/keys/{receipt.key_id}/" for name, receipt in made.items()}
@@ -63,7 +67,7 @@ def typed(stack: Stack, alice: Session, keys: dict[str, str], token: str, tmp_pa
         "TOKEN": token,
     }
 
-    def run(name: str, summary: str) -> str:
+    def run(name: str, summary: str, *, refused: bool = False) -> str:
         shown = code_below(alice.get(keys[name]).text, summary)
         if summary == "Python":
             line = [sys.executable, "-c", shown]
@@ -71,8 +75,8 @@ def typed(stack: Stack, alice: Session, keys: dict[str, str], token: str, tmp_pa
             # The one thing that the reader puts in its place.
             line = ["bash", "-e", "-u", "-o", "pipefail", "-c", shown.replace("TOKEN=…", "TOKEN=$TOKEN")]
         done = subprocess.run(line, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, f"{shown}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        assert (done.returncode != 0) is refused, f"{shown}\n{done.stdout}{done.stderr}"
+        return done.stderr if refused else done.stdout
 
     return run
 
@@ -126,3 +130,10 @@ def test_a_file_is_encrypted_and_decrypted_again(typed: Type, tmp_path: Path, su
 def test_a_file_is_hashed(typed: Type, tmp_path: Path, summary: str) -> None:
     typed("sample-hashes", summary)
     assert (tmp_path / "FILE.mac").read_bytes() == hmac.digest(SECRET, MESSAGE, "sha256")
+
+
+@pytest.mark.parametrize("summary", ["curl", "Python"])
+def test_who_is_refused_reads_why_and_gets_no_file(typed: Type, tmp_path: Path, summary: str) -> None:
+    said = typed("sample-refuses", summary, refused=True)
+    assert json.loads(said)["code"] == "signed-instruction-required"
+    assert [one.name for one in tmp_path.glob("FILE*")] == ["FILE"]
