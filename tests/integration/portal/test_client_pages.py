@@ -136,7 +136,7 @@ def test_a_new_token_comes_with_lines_that_use_it_and_does_not_stand_in_them(
     path = f"/clients/{acme.client_id}/"
     assert "<summary>curl</summary>" not in text(alice.get(path))
     page = text(alice.confirm(path, days=7))
-    assert f"curl -s http://localhost/api/v1/keys/{fresh_name}/sign" in code_below(page, "curl")
+    assert f"curl -sS http://localhost/api/v1/keys/{fresh_name}/$1" in code_below(page, "curl")
     assert f'"http://localhost/api/v1/keys/{fresh_name}/" + operation' in code_below(page, "Python")
     assert f"strongroom sign --key {fresh_name}" in code_below(page, "Command")
     assert page.count(new_token(page)) == 1

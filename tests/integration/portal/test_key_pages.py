@@ -112,7 +112,7 @@ def test_each_form_of_the_public_key_is_the_receipts(alice: Visitor, key: dict[s
 
 def test_samples_name_the_key_and_this_portal(alice: Visitor, key: dict[str, Any], other: dict[str, Any]) -> None:
     page = text(alice.get(f"/keys/{key['key_id']}/"))
-    assert "curl -s http://localhost/api/v1/keys/looked-at/sign" in page
+    assert "curl -sS http://localhost/api/v1/keys/looked-at/$1" in page
     assert '"http://localhost/api/v1/keys/looked-at/" + operation' in page
     assert "strongroom encrypt --key put-away" in text(alice.get(f"/keys/{other['key_id']}/"))
 
