@@ -41,6 +41,25 @@ class DeviceSeen:
         return self.holders == [self.device.device_id]
 
 
+@dataclass(frozen=True)
+class Health:
+    """A registered device, what is the matter with it (`troubles`), and whether its keys can be used (`serves`)."""
+
+    device: Device
+    troubles: list[str]
+    serves: bool
+
+
+def health(status: StatusReply | None, lag: timedelta | None) -> list[Health]:
+    """As `devices_seen`, without asking the device for anything."""
+    found = []
+    for device, vendor_keys, provider_keys in published():
+        running = status if status and status.device == device.device_id else None
+        troubles = _of_device(running, lag) + _of_keys(vendor_keys, provider_keys)
+        found.append(Health(device, troubles, running is not None and running.state == "operational"))
+    return found
+
+
 def devices_seen(status: StatusReply | None, lag: timedelta | None) -> list[DeviceSeen]:
     """`status`: of the device that answers this portal, or None; `lag`: how old the copy of its log may be."""
     rows = published()

@@ -33,6 +33,7 @@ OFFICER = [
     ("Tenants", "officer-tenants"),
     ("Devices and keys", "officer-devices"),
     ("Officers", "officer-officers"),
+    ("Your cards", "officer-security-keys"),
     ("Requests", "officer-requests"),
     ("Actions", "officer-actions"),
     ("Queues", "officer-work"),

@@ -35,6 +35,8 @@ _TONES = {
         "running",
         "paused",
         "expires soon",
+        "in trouble",
+        "without people",
     },
     "bad": {
         "compromised",
@@ -46,6 +48,7 @@ _TONES = {
         "given-up",
         "failing",
         "expired",
+        "out of service",
     },
 }
 

@@ -11,10 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from portal.audit import selectors as audit
-from portal.pages import provider, selectors, waiting
+from portal.pages import device_health, officer_attention, provider, selectors, waiting
 from portal.pages.access import Reader, officer_page
 from portal.pages.chart import SPANS, chart
-from portal.pages.device_health import devices_seen
 from portal.pages.rendering import page
 from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
@@ -29,7 +28,8 @@ Answer = TypeVar("Answer")
 
 @officer_page
 def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
-    status, refused = _asked(quorum.device_status)
+    (status, refused), lag = _asked(quorum.device_status), audit.copy_lag()
+    tenants, health = officer_attention.tenants_now(), device_health.health(status, lag)
     return page(
         request,
         "officer/overview.html",
@@ -37,11 +37,10 @@ def overview(request: HttpRequest, reader: Reader) -> HttpResponse:
         officer=reader.officer,
         device=status,
         refused=refused,
-        lag=audit.copy_lag(),
+        lag=lag,
         unsealing=unsealing.progress(status) if status else None,
-        requests=quorum.partition_requests(),
-        actions=quorum.actions().filter(state=ActionState.OPEN),
-        failures=waiting.failures(),
+        notices=officer_attention.notices(reader.officer, tenants, health),
+        tiles=officer_attention.tiles(tenants, health),
     )
 
 
@@ -54,7 +53,7 @@ def devices(request: HttpRequest, reader: Reader) -> HttpResponse:
         request,
         "officer/devices.html",
         reader=reader,
-        devices=devices_seen(status, lag),
+        devices=device_health.devices_seen(status, lag),
         refused=refused,
         another=status,
         lag=lag,
