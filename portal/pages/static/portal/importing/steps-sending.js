@@ -76,12 +76,16 @@ byId("discard").addEventListener("click", () => {
 
 // --- 6. the receipt ---------------------------------------------------------------------------------------------------
 
+// Characters of a public key beyond which it is folded: one of ML-DSA-65 fills the screen.
+const LONG = 1000;
+
 const keyPage = (says) => `/keys/${encodeURIComponent(says.key_id)}/`;
 
 function showReceipt(says) {
   facts(byId("receipt-facts"), rows.ofReceipt(says));
   byId("key-page").href = keyPage(says);
   byId("public").hidden = !says.public_key;
+  byId("public").open = says.public_key.length <= LONG;
   byId("public-key").textContent = says.public_key;
   if (says.public_key) offer(byId("save-public-key"), `${stem(says)}.pub.pem`, says.public_key);
   offer(byId("save-receipt"), `${stem(says)}.jws`, shared.sealed.receipt);
