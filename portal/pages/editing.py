@@ -1,10 +1,11 @@
 """Changes of an access list that a page puts together for a security key to sign: what was asked for, in words too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import msgspec
+from django.http import QueryDict
 
 from portal.pages.selectors import Access, Names
 from strongroom.protocol.access import AccessList, Editor, Principal, Right, access_list_digest, sequel
@@ -21,11 +22,16 @@ RIGHTS: tuple[Right, ...] = get_args(Right)
 
 @dataclass(frozen=True)
 class Row:
-    """Somebody in the form: as listed, or as would be listed, and what name the tenant knows them by."""
+    """Somebody in the form: as listed, or as would be listed, and what name the tenant knows them by.
+
+    `ticked`: the rights that a change asks for which did not come into force, and `off` that it takes them off.
+    """
 
     entry: Principal
     name: str
     listed: bool
+    ticked: frozenset[str] | None = None
+    off: bool = False
 
     @property
     def field(self) -> str:
@@ -34,7 +40,17 @@ class Row:
     @property
     def boxes(self) -> list[tuple[str, bool]]:
         """Each right, and whether it is given."""
-        return [(right, self.listed and right in self.entry.rights) for right in RIGHTS]
+        given = self.rights if self.ticked is None else self.ticked
+        return [(right, right in given) for right in RIGHTS]
+
+    @property
+    def rights(self) -> frozenset[str]:
+        return frozenset(self.entry.rights) if self.listed else frozenset()
+
+    @property
+    def shown(self) -> str:
+        """Who the form shows with which rights, as it sends that back."""
+        return f"{self.entry.principal} {','.join(sorted(self.rights))}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,32 @@ def rows(access: Access, names: Names, tenant: Tenant) -> list[Row]:
 def found(rows: Sequence[Row], text: str) -> list[Row]:
     """Those whose name or principal has this text in it."""
     return [one for one in rows if text.lower() in f"{one.name} {one.entry.principal}".lower()]
+
+
+def asked_again(rows: Sequence[Row], form: QueryDict) -> list[Row]:
+    """Rows of the list in force with what a form asked of another list, as far as it still changes anything.
+
+    It gave and took rights beside those that it showed (`Row.shown`); whatever others changed meanwhile stays.
+    """
+    had = dict(one.partition(" ")[::2] for one in form.getlist("had"))
+    found = []
+    for row in rows:
+        who = row.entry.principal
+        before, after = set(had.get(who, "").split(",")) - {""}, set(form.getlist(row.field)) & set(RIGHTS)
+        wanted = (row.rights | (after - before)) - (before - after)
+        if who in had and row.listed and who in form.getlist("off"):
+            found.append(replace(row, off=True))
+        elif who in had and wanted != row.rights:
+            found.append(replace(row, ticked=wanted))
+        else:
+            found.append(row)
+    return sorted(found, key=lambda one: one.ticked is None and not one.off)
+
+
+def sent_again(rows: Sequence[Row], form: QueryDict) -> list[tuple[str, str]]:
+    """What of a form `asked_again` needs, should what it asks for not come into force."""
+    names = {"had", "off", *(row.field for row in rows)}
+    return [(name, value) for name, values in form.lists() if name in names for value in values]
 
 
 def draft(access: Access, rows: Sequence[Row], asked: Mapping[str, Sequence[str]], following: str) -> Draft:

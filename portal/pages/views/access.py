@@ -45,6 +45,7 @@ def access(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str)
         partition=partition,
         access=found,
         draft=draft,
+        sent=editing.sent_again(rows, request.POST),
         keys=editing.usable(found, origin_of(request)),
         challenge=b64u(edit_challenge(draft.payload)),
     )
@@ -100,7 +101,8 @@ def _form(
     """The list in force, and why what was asked for did not come into force, where it did not."""
     found = selectors.access_of(partition)
     find = request.GET.get("find", "").strip()[:100]
-    rows = editing.found(editing.rows(found, selectors.names_of(tenant=tenant), tenant), find)
+    everyone = editing.rows(found, selectors.names_of(tenant=tenant), tenant)
+    rows = editing.found(editing.asked_again(everyone, request.POST) if refused else everyone, find)
     listed, others = [one for one in rows if one.listed], [one for one in rows if not one.listed]
     return page(
         request,

@@ -1,5 +1,6 @@
 """Pages on which a security key changes a partition's access list: what they put together, and what comes of it."""
 
+import html
 import re
 from typing import Any
 
@@ -64,8 +65,9 @@ class Page:
 
     def ask(self, following: str, boxes: dict[str, list[str]]) -> Any:
         """Send the form with these boxes ticked."""
-        shown = re.findall(r'name="shown" value="([^"]+)"', text(self.who.get(self.path)))
-        return self.who.post(self.path, following=following, shown=shown, **boxes)
+        page = text(self.who.get(self.path))
+        shown, had = (re.findall(rf'name="{name}" value="([^"]+)"', page) for name in ("shown", "had"))
+        return self.who.post(self.path, **{"following": following, "shown": shown, "had": had, **boxes})
 
     def sign(self, asked: str, key: SoftwareKey, payload: bytes = b"", **spoiled: Any) -> Any:
         """Send what the page's script sends: the key's signature over what the page has it sign."""
@@ -75,7 +77,10 @@ class Page:
         assert challenge
         assert from_b64u(challenge.group(1)) == edit_challenge(from_b64u(sent.group(1)))
         given = key.give(from_b64u(challenge.group(1)), **spoiled)
-        fields = given | {"credential_id": b64u(key.identifier), "payload": b64u(payload) or sent.group(1)}
+        again: dict[str, list[str]] = {}
+        for name, value in re.findall(r'<input type="hidden" name="(had|off|may:[^"]+)" value="([^"]+)">', asked):
+            again.setdefault(name, []).append(value)
+        fields = again | given | {"credential_id": b64u(key.identifier), "payload": b64u(payload) or sent.group(1)}
         return self.who.post(f"{self.path}sign", page=self.path, **fields)
 
     def in_force(self) -> list[Principal]:
@@ -191,8 +196,36 @@ def test_whoever_changed_it_meanwhile_wins_and_the_page_says_what_to_do(
     dora.put_access(msgspec.structs.replace(listed, editors=[key.editor("Alice's")]))
     for answer in (page.ask(following, boxes), page.sign(asked, key)):
         assert answer.status_code == 409
-        assert "make your change in it again" in answer.content.decode()
+        assert "Below is the list that is in force now" in answer.content.decode()
     assert [one.principal for one in page.in_force()] == [dora.client]
+
+
+def test_after_a_conflict_what_was_asked_for_is_ticked_and_what_others_changed_stays(
+    page: Page, dora: Customer, key: SoftwareKey
+) -> None:
+    def rows(answer: Any) -> dict[str, tuple[set[str], bool, bool]]:
+        """Of everybody the ticked rights, whether they are taken off, and whether that was asked for."""
+        found = {}
+        for row in re.findall(r"<tr>(.*?)</tr>", html.unescape(answer.content.decode()), re.DOTALL):
+            if who := re.search(r'name="shown" value="([^"]+)"', row):
+                ticked = re.findall(r'name="may:[^"]+" value="(\w+)" checked', row)
+                off = bool(re.search(r'name="off" value="[^"]+" checked', row))
+                found[who[1]] = (set(ticked), off, "you asked for this" in row)
+        return found
+
+    following, boxes = page.shown()
+    device, client = dora.device_entry([]).principal, dora.client
+    had = [f"{device} import,sign", f"{client} sign,verify"]
+    boxes |= {"had": had, "off": [device], f"may:{client}": ["sign", "encrypt"]}
+    asked = text(page.ask(following, boxes))
+    # Meanwhile the client gets another right, and loses one that the form leaves alone.
+    listed = dora.access_list(dora.device_entry(["import", "sign"]), dora.client_entry(["verify", "hash"]))
+    dora.put_access(msgspec.structs.replace(listed, editors=[key.editor("Alice's")]))
+    for answer in (page.ask(following, boxes), page.sign(asked, key)):
+        assert answer.status_code == 409
+        assert rows(answer)[device] == ({"import", "sign"}, True, True)
+        assert rows(answer)[client] == ({"hash", "encrypt"}, False, True)
+        assert [who for who, (*_, wanted) in rows(answer).items() if wanted] == [device, client]
 
 
 def test_what_the_key_did_not_sign_changes_nothing(page: Page, dora: Customer, key: SoftwareKey) -> None:
