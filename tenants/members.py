@@ -38,7 +38,7 @@ def invite(*, tenant: Tenant, email: str, role: str, actor: str, by: str | None)
     `by`: the role of whoever invites; None for the provider. Raises `Refused("forbidden")` for a role that one may not
     give.
     """
-    _check_may_give(by, role)
+    check_may_give(by=by, role=role)
     secret = secrets.token_urlsafe(32)
     with tenant_scope(tenant):
         Invitation.objects.filter(tenant=tenant, email=email).delete()
@@ -101,7 +101,7 @@ def change_role(*, tenant: Tenant, username: str, role: str, actor: str, by: str
     """Raises `Refused`: `not-found`, `forbidden`, `conflict` for the last owner."""
     with tenant_scope(tenant):
         found = _to_change(tenant, username, by)
-        _check_may_give(by, role)
+        check_may_give(by=by, role=role)
         if found.role == role:
             return
         _check_not_last(tenant, found)
@@ -125,6 +125,27 @@ def remove_member(*, tenant: Tenant, username: str, actor: str, by: str) -> None
         emit(tag="person:member:removed", tenant=tenant, actor=actor, member=username, role=found.role)
 
 
+def roles_to_give(by: str) -> list[Role]:
+    """The roles that this role may give somebody."""
+    return [one for one in Role if _may_give(by, one)]
+
+
+def check_may_give(*, by: str | None, role: str) -> None:
+    """`by`: as for `invite`. Raises `Refused("forbidden")`."""
+    if not _may_give(by, role):
+        raise Refused("forbidden", "only an owner makes somebody an owner")
+
+
+def check_may_go(*, tenant: Tenant, username: str, by: str) -> None:
+    """Whether someone can be given another role, or removed, by this role.
+
+    Raises `Refused`: `not-found`, `forbidden`, `conflict` for the last owner.
+    """
+    found = find_member(tenant=tenant, username=username)
+    _check_may_touch(found, by)
+    _check_not_last(tenant, found)
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -136,19 +157,22 @@ def _open(rows: QuerySet[Invitation], secret: str) -> Invitation:
     return found
 
 
-def _check_may_give(by: str | None, role: str) -> None:
-    """Admins give every role but the owner's; the provider gives a tenant its first people."""
-    if role not in PEOPLE or (by is not None and (by not in ADMINS or (role == Role.OWNER and by != Role.OWNER))):
-        raise Refused("forbidden", "only an owner makes somebody an owner")
-
-
 def _to_change(tenant: Tenant, username: str, by: str) -> Membership:
     """The membership, while no other of the tenant's is changed."""
     Tenant.objects.select_for_update().get(pk=tenant.pk)
     found = find_member(tenant=tenant, username=username)
+    _check_may_touch(found, by)
+    return found
+
+
+def _may_give(by: str | None, role: str) -> bool:
+    """Admins give every role but the owner's; the provider gives a tenant its first people."""
+    return role in PEOPLE and (by is None or by == Role.OWNER or (by in ADMINS and role != Role.OWNER))
+
+
+def _check_may_touch(found: Membership, by: str) -> None:
     if by not in ADMINS or (found.role == Role.OWNER and by != Role.OWNER):
         raise Refused("forbidden", "only an owner changes or removes an owner")
-    return found
 
 
 def _check_not_last(tenant: Tenant, leaving: Membership) -> None:

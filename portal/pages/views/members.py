@@ -1,5 +1,7 @@
 """A tenant's people, their roles, and invitations."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -27,7 +29,17 @@ REMOVED = "Every session and token ends at once. The name is never given again: 
 
 
 class RoleForm(forms.Form):
+    """Shows the roles alone that the reader may give; that no other is given is the services' to see."""
+
     role = forms.ChoiceField(choices=[(one.value, one.value) for one in ROLES])
+
+    def __init__(self, *arguments: Any, by: str, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.given = people.roles_to_give(by)
+        self.fields["role"].widget.choices = [(one.value, one.value) for one in self.given]  # type: ignore[attr-defined]
+
+    def meanings(self) -> list[tuple[str, str]]:
+        return [(one.value, ROLES[one]) for one in self.given]
 
 
 class InvitationForm(RoleForm):
@@ -39,21 +51,22 @@ class InvitationForm(RoleForm):
 @customer_page
 def members(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
     """An invitation's link stands in the answer to the request that made it, in its mail, and nowhere else."""
-    form, link, sent = InvitationForm(request.POST or None, initial={"role": Role.OPERATOR}), "", ""
+    form, link, sent = InvitationForm(request.POST or None, by=reader.role, initial={"role": Role.OPERATOR}), "", ""
     if request.method == "POST" and form.is_valid():
         email, role = form.cleaned_data["email"], form.cleaned_data["role"]
+        people.check_may_give(by=reader.role, role=role)
         confirm(request, f"Invite {email} as {role}")
         made, secret = people.invite(tenant=tenant, email=email, role=role, actor=reader.user.username, by=reader.role)
         link = request.build_absolute_uri(reverse("pages:invitation", args=[secret]))
         sent = send_invitation(made, link)
-        form = InvitationForm(initial={"role": Role.OPERATOR})
+        form = InvitationForm(by=reader.role, initial={"role": Role.OPERATOR})
     return page(
         request,
         "customer/members.html",
         reader=reader,
         members=people.members(tenant=tenant),
         invitations=people.invitations(tenant=tenant),
-        roles=[(one.value, text) for one, text in ROLES.items()],
+        roles=form.meanings(),
         form=form,
         link=link,
         sent=sent,
@@ -64,19 +77,29 @@ def members(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpRespons
 def member(request: HttpRequest, reader: Reader, tenant: Tenant, username: str) -> HttpResponse:
     """Another role for someone."""
     found = people.find_member(tenant=tenant, username=username)
-    form = RoleForm(request.POST or None, initial={"role": found.role})
+    form = RoleForm(request.POST or None, by=reader.role, initial={"role": found.role})
     if request.method == "POST" and form.is_valid():
         role = form.cleaned_data["role"]
+        people.check_may_give(by=reader.role, role=role)
+        people.check_may_go(tenant=tenant, username=username, by=reader.role)
         confirm(request, f"Make {username} {_with_article(role)} of {tenant.name}", NEW_ROLE)
         people.change_role(tenant=tenant, username=username, role=role, actor=reader.user.username, by=reader.role)
         messages.success(request, f"{username} is {_with_article(role)} now.")
         return redirect("pages:members")
-    return page(request, "customer/member.html", reader=reader, member=found, form=form, roles=ROLES.items())
+    return page(
+        request,
+        "customer/member.html",
+        reader=reader,
+        member=found,
+        form=form,
+        roles=form.meanings(),
+        stays=_why_to_stay(tenant, username, reader.role),
+    )
 
 
 @customer_page
 def member_remove(request: HttpRequest, reader: Reader, tenant: Tenant, username: str) -> HttpResponse:
-    people.find_member(tenant=tenant, username=username)
+    people.check_may_go(tenant=tenant, username=username, by=reader.role)
     confirm(request, f"Remove {username} from {tenant.name}", REMOVED, ends=True)
     people.remove_member(tenant=tenant, username=username, actor=reader.user.username, by=reader.role)
     messages.success(request, f"{username} is removed: every session and token of theirs has ended.")
@@ -89,6 +112,15 @@ def invitation_withdraw(request: HttpRequest, reader: Reader, tenant: Tenant, in
     people.withdraw_invitation(tenant=tenant, invitation=invitation, actor=reader.user.username)
     messages.success(request, f"The invitation of {found.email} is withdrawn.")
     return redirect("pages:members")
+
+
+def _why_to_stay(tenant: Tenant, username: str, by: str) -> str:
+    """Why this role can neither give someone another role nor remove them; empty where it can."""
+    try:
+        people.check_may_go(tenant=tenant, username=username, by=by)
+    except Refused as refused:
+        return refused.detail
+    return ""
 
 
 def _with_article(role: str) -> str:
