@@ -31,6 +31,12 @@ def open_tenant(*, slug: str, name: str, actor: str) -> Tenant:
     return tenant
 
 
+def check_new(*, slug: str) -> None:
+    """Raises `Refused("conflict")` where a tenant has that short name."""
+    if Tenant.objects.filter(slug=slug).exists():
+        raise Refused("conflict", f"there is a tenant {slug!r} already")
+
+
 def in_the_way(tenant: Tenant) -> list[Partition]:
     """The partitions for which a tenant cannot be closed: they hold keys, or, after those, are asked for.
 

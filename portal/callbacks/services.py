@@ -30,18 +30,24 @@ _LOCK = 0x63616C6C
 """The class of the advisory locks by which one message at a time goes to a callback."""
 
 
+def check_new_callback(*, tenant: Tenant, url: str) -> None:
+    """Raises `Refused`: `callback-refused` for an address that may not be called, `conflict` for one too many."""
+    sending.check_url(url, reach=settings.CALLBACK_REACH)
+    with tenant_scope(tenant):
+        _check_room(tenant)
+
+
 def create_callback(*, tenant: Tenant, url: str, every: bool, actor: str) -> tuple[Callback, str]:
     """A new callback, and its secret, which is shown this once.
 
-    Raises `Refused`: `callback-refused` for an address that may not be called, `conflict` for one too many.
+    Raises `Refused`: as `check_new_callback`, and `unavailable` where secrets cannot be kept.
     """
     sending.check_url(url, reach=settings.CALLBACK_REACH)
     if not at_rest.is_configured():
         raise Refused("unavailable", "this provider has no key to keep a callback's secret under")
     callback_id, secret = make_id("cb_"), signing.new_secret()
     with tenant_scope(tenant):
-        if Callback.objects.filter(tenant=tenant, status=Callback.Status.ACTIVE).count() >= MOST_CALLBACKS:
-            raise Refused("conflict", f"a tenant has at most {MOST_CALLBACKS} callbacks")
+        _check_room(tenant)
         sealed = at_rest.seal(callback_id, secret.encode())
         row = Callback.objects.create(tenant=tenant, callback_id=callback_id, url=url, every=every, secret=sealed)
         emit(tag="person:callback:created", tenant=tenant, actor=actor, callback=callback_id)
@@ -133,6 +139,11 @@ def deliver_due() -> None:
 def forget_old() -> None:
     """Delete deliveries that ended long ago, of all tenants."""
     Delivery.objects.using("provider").filter(finished__lt=timezone.now() - KEPT).delete()
+
+
+def _check_room(tenant: Tenant) -> None:
+    if Callback.objects.filter(tenant=tenant, status=Callback.Status.ACTIVE).count() >= MOST_CALLBACKS:
+        raise Refused("conflict", f"a tenant has at most {MOST_CALLBACKS} callbacks")
 
 
 def _add(callback: Callback, *, event: str, subject: str, data: dict[str, Any]) -> Delivery:

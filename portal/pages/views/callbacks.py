@@ -31,8 +31,9 @@ def callbacks(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpRespo
     form = CallbackForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        confirm(request, f"Register the callback {given['url']}")
         try:
+            services.check_new_callback(tenant=tenant, url=given["url"])
+            confirm(request, f"Register the callback {given['url']}")
             made, secret = services.create_callback(tenant=tenant, actor=reader.user.username, **given)
         except Refused as error:
             form.add_error("url", error.detail or error.problem.sentence)

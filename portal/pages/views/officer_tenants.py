@@ -45,8 +45,9 @@ def tenants(request: HttpRequest, reader: Reader) -> HttpResponse:
     form = TenantForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name, slug = form.cleaned_data["name"], form.cleaned_data["slug"]
-        confirm(request, f"Open the tenant {name} ({slug})", "The short name never changes.")
         try:
+            lifecycle.check_new(slug=slug)
+            confirm(request, f"Open the tenant {name} ({slug})", "The short name never changes.")
             lifecycle.open_tenant(slug=slug, name=name, actor=reader.user.username)
         except (Refused, ValidationError) as error:
             form.add_error("slug", error.detail if isinstance(error, Refused) else error)

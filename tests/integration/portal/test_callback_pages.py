@@ -41,8 +41,8 @@ def test_a_callback_is_registered_and_its_secret_shown_once(alice: Visitor) -> N
     assert alice.get(path.group(1)).status_code == 404
 
 
-def test_an_address_that_may_not_be_called_is_refused_in_the_form(alice: Visitor) -> None:
-    page = text(alice.confirm("/callbacks/", url="ftp://example.com/"))
+def test_an_address_that_may_not_be_called_is_refused_in_the_form_and_costs_no_code(alice: Visitor) -> None:
+    page = text(alice.post("/callbacks/", url="ftp://example.com/"))
     assert 'role="alert"' in page
     assert 'value="ftp://example.com/"' in page
 

@@ -51,7 +51,7 @@ def test_a_tenant_is_opened_and_its_first_owner_invited(officer: Visitor, opened
 
 
 def test_a_short_name_is_taken_once_and_has_no_spaces(officer: Visitor, opened: str, slug: str) -> None:
-    assert "already" in text(officer.confirm("/officer/tenants/", name="Another", slug=slug))
+    assert "already" in text(officer.post("/officer/tenants/", name="Another", slug=slug))
     for wrong in ("not a slug", "Another", "an_other", "-another"):
         refused = text(officer.post("/officer/tenants/", name="Another", slug=wrong))
         assert "Short name: A short name has small letters, digits and hyphens" in refused
