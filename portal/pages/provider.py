@@ -11,8 +11,8 @@ from portal.audit.models import PortalEvent
 from portal.audit.tags import EventTag
 from portal.quorum.models import OfficerProfile, SupportProfile
 from portal.quorum.selectors import ALIAS, world
+from strongroom.protocol.comparison import kind
 from strongroom.protocol.errors import Refused
-from strongroom.protocol.security_keys import SecurityKey
 from tenants import lifecycle
 from tenants.models import ApiClient, Membership, Partition, Tenant, User
 
@@ -76,6 +76,11 @@ class ClassSeen:
     threshold: int
     cards: list[CardSeen]
 
+    @property
+    def officers(self) -> int:
+        """The device counts an officer once, however many cards and security keys they have."""
+        return len({one.name for one in self.cards})
+
 
 def classes() -> list[ClassSeen]:
     """The officers as the device has them. Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
@@ -87,7 +92,7 @@ def classes() -> list[ClassSeen]:
             name=one.name,
             officer_class=one.officer_class,
             fingerprint=one.credential.fingerprint,
-            kind="security key" if isinstance(one.credential, SecurityKey) else "card",
+            kind=kind(one.credential),
             username=logins.get((one.officer_class, one.name), ""),
         )
         for one in known.officers

@@ -12,6 +12,8 @@ from strongroom.protocol.action_table import (
     Words,
     words,
 )
+from strongroom.protocol.credentials import PublicCredential
+from strongroom.protocol.security_keys import SecurityKey
 from strongroom.protocol.statements import Roster
 
 
@@ -19,14 +21,14 @@ def against(body: Body, roster: Roster) -> Words:
     """In words; nothing for actions whose present the roster does not tell."""
     match body:
         case ChangeOfficers():
-            names = {one.credential.fingerprint: one.name for one in roster.officers}
+            theirs = {one.credential.fingerprint: f"a {kind(one.credential)} of {one.name}" for one in roster.officers}
             there = {(one.name, one.officer_class) for one in roster.officers}
             enrolled = [
-                ("Enrols", f"another card of {one.name}")
+                ("Enrols", f"another {kind(one.credential)} of {one.name}")
                 for one in body.enrol
                 if (one.name, one.officer_class) in there
             ]
-            retired = [("Retires", f"a card of {names.get(card, 'nobody')}: {card}") for card in body.retire]
+            retired = [("Retires", f"{theirs.get(card, 'a card of nobody')}: {card}") for card in body.retire]
             rules = [(f"{name} officers", _change(body, roster, name)) for name in OFFICER_CLASSES]
             return [*enrolled, *retired, *rules]
         case DestroyPartition(consent=""):
@@ -38,6 +40,11 @@ def against(body: Body, roster: Roster) -> Words:
         case SetRevocationBounds():
             return [("Now", dict(words(roster.revocation_bounds))["What"])]
     return []
+
+
+def kind(credential: PublicCredential | SecurityKey) -> str:
+    """What an officer signs with."""
+    return "security key" if isinstance(credential, SecurityKey) else "card"
 
 
 def _rule(roster: Roster, name: OfficerClass) -> str:

@@ -15,7 +15,7 @@ from strongroom.protocol.errors import Refused
 from strongroom.protocol.sealing import RecipientPublicKey
 from strongroom.protocol.statements import Endorsement
 from tests.support.officers import Officer
-from tests.support.pages import visitor
+from tests.support.pages import text, visitor
 from tests.support.portal import code_of
 from tests.support.sealed import Card, SealedDevice, nonce, now
 
@@ -72,6 +72,13 @@ def second(change: Change, device: SealedDevice) -> Iterator[Give]:
     for card in given:
         device.cards.remove(card)
         change(retire=[card.fingerprint])
+
+
+def test_the_page_of_officers_counts_people_and_not_cards(officers: dict[str, Officer], second: Give) -> None:
+    given = second(officers["partition2"])
+    page = text(visitor(given.user).get("/officer/officers/"))
+    assert given.card.fingerprint in page
+    assert "Partition officers: 2 of 3 decide" in page
 
 
 def test_either_card_approves_and_the_officer_counts_once(

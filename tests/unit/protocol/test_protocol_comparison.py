@@ -1,5 +1,6 @@
 """What an action changes is said against what is in force, from the device's signed word."""
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,6 +16,7 @@ from strongroom.protocol.admin_actions import Officer
 from strongroom.protocol.comparison import against
 from strongroom.protocol.credentials import PublicCredential, public_credential
 from strongroom.protocol.statements import Roster
+from tests.support.security_keys import SoftwareKey
 
 RULES = {"domain": 2, "security": 2, "partition": 2}
 CLASSES = ("domain", "security", "partition")
@@ -74,6 +76,17 @@ def test_a_card_that_is_added_makes_no_further_officer_and_one_that_is_unknown_i
     assert said["domain officers"] == "2 of 3, unchanged"
     assert said["Enrols"] == "another card of domain1"
     assert said["Retires"] == "a card of nobody: f"
+
+
+def test_a_security_key_is_not_called_a_card(roster: Roster) -> None:
+    key = SoftwareKey("partition1").enrolment()
+    assert dict(against(ChangeOfficers(enrol=[key], thresholds=RULES), roster))["Enrols"] == (
+        "another security key of partition1"
+    )
+    theirs = Officer(name=key.name, officer_class="partition", credential=key.credential, enrolled_epoch=2)
+    later = msgspec.structs.replace(roster, officers=[*roster.officers, theirs])
+    said = dict(against(ChangeOfficers(retire=[key.credential.fingerprint], thresholds=RULES), later))
+    assert said["Retires"] == f"a security key of partition1: {key.credential.fingerprint}"
 
 
 def test_how_long_a_destruction_would_wait_is_said_unless_its_owner_signed(roster: Roster) -> None:
