@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from strongroom.cli import editors, prompts
+from strongroom.cli import editors, owners, prompts
 from strongroom.cli.output import Json, pairs, records, show
 from strongroom.cli.prompts import connected
 from strongroom.client import access
@@ -17,6 +17,7 @@ from strongroom.protocol.encoding import canonical_json, read_json
 
 app = typer.Typer(no_args_is_help=True, help="The partition's access list, under the owner's signature.")
 app.add_typer(editors.app, name="editors")
+app.add_typer(owners.app, name="owners")
 
 
 @app.command("show")
@@ -70,12 +71,12 @@ def _credential(home: Home, principal: str, file: Path | None) -> PublicCredenti
 
 def _show(as_json: bool, current: InForce) -> None:
     rows = [{"principal": one.principal, "rights": one.rights, "label": one.label} for one in current.principals]
-    keys, owners = editors.rows_of(current), sorted(current.owner_fingerprints)
-    data = {"version": current.version, "signed_by": current.signed_by, "owners": owners, "principals": rows}
+    keys, named = editors.rows_of(current), sorted(current.owner_fingerprints)
+    data = {"version": current.version, "signed_by": current.signed_by, "owners": named, "principals": rows}
     facts: list[tuple[str, object]] = [
         ("Version", current.version),
         ("Signed by", current.signed_by),
-        ("Owners", owners),
+        ("Owners", named),
     ]
     if keys:
         facts.append(("Changed in the browser by", [one["label"] or one["fingerprint"] for one in keys]))

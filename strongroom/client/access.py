@@ -24,6 +24,7 @@ from strongroom.protocol.statements import Attestation
 
 Change = Callable[[list[Principal]], list[Principal]]
 EditorChange = Callable[[list[Editor]], list[Editor]]
+OwnerChange = Callable[[list[PublicCredential]], list[PublicCredential]]
 
 
 class _AttestationAnswer(msgspec.Struct, frozen=True):
@@ -66,7 +67,12 @@ def update(connection: Connection, change: Change, now: int) -> InForce:
 
 
 def put_in_force(
-    connection: Connection, now: int, *, principals: Change | None = None, editors: EditorChange | None = None
+    connection: Connection,
+    now: int,
+    *,
+    principals: Change | None = None,
+    editors: EditorChange | None = None,
+    owners: OwnerChange | None = None,
 ) -> InForce:
     """Sign a new list that follows the one in force, send it, have the device attest to it, and keep it.
 
@@ -83,7 +89,7 @@ def put_in_force(
         partition=partition,
         version=current.version + 1,
         previous=current.digest,
-        owners=current.owners,
+        owners=owners(current.owners) if owners else current.owners,
         principals=principals(current.principals) if principals else current.principals,
         editors=keys or msgspec.UNSET,
     )
@@ -129,6 +135,28 @@ def remove(principal: str) -> Change:
         rest = [one for one in principals if one.principal != principal]
         if len(rest) == len(principals):
             raise Refused("not-found", f"{principal} is not on the access list")
+        return rest
+
+    return change
+
+
+def add_owner(owner: PublicCredential) -> OwnerChange:
+    """The change that makes `owner` an owner of the partition beside those that it has."""
+    return lambda owners: [*(one for one in owners if one.fingerprint != owner.fingerprint), owner]
+
+
+def remove_owner(fingerprint: str, *, own: PublicCredential) -> OwnerChange:
+    """The change that takes the partition from an owner. `own` signs it.
+
+    Raises `Refused`: `not-found` where it is no owner, `conflict` where it is `own`: nobody could then check the list.
+    """
+
+    def change(owners: list[PublicCredential]) -> list[PublicCredential]:
+        rest = [one for one in owners if one.fingerprint != fingerprint]
+        if len(rest) == len(owners):
+            raise Refused("not-found", f"{fingerprint} is no owner of the partition")
+        if fingerprint == own.fingerprint:
+            raise Refused("conflict", "an owner does not remove itself: sign this with another owner's credential")
         return rest
 
     return change
