@@ -1,4 +1,4 @@
-"""Changes of an access list that a page puts together for a security key to sign: what was asked for, in words too."""
+"""Changes of an access list that a page puts together for somebody to sign: what was asked for, in words too."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import msgspec
 from django.http import QueryDict
 
 from portal.pages.selectors import Access, Names
-from strongroom.protocol.access import AccessList, Editor, Principal, Right, access_list_digest, sequel
+from strongroom.protocol.access import AccessList, Editor, Principal, Right, access_list_digest, first_list, sequel
 from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.encoding import b64u, read_json
 from strongroom.protocol.errors import Refused
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Draft:
-    """A list that would follow the one in force; `payload` is what the key signs, `words` what it changes."""
+    """A list that would follow the one in force; `payload` is what is signed, `words` what it changes."""
 
     payload: bytes
     words: list[str]
@@ -128,12 +128,12 @@ def sent_again(rows: Sequence[Row], form: QueryDict) -> list[tuple[str, str]]:
 def draft(access: Access, rows: Sequence[Row], asked: Mapping[str, Sequence[str]], following: str) -> Draft:
     """The list that a form asks for: by `Row.field` the rights of those whom it showed, who has none being off it.
 
-    `following` is the digest of the list that the form showed. Raises `Refused`: `access-list-conflict` where another
-    is in force by now, `malformed`.
+    `following` is the digest of the list that the form showed, empty where there was none yet. Raises `Refused`:
+    `access-list-conflict` where another is in force by now, `malformed`.
     """
-    if not following or not access.document:
+    if access.document and not following:
         raise Refused("malformed", "a change of no list")
-    if following != access_list_digest(access.document):
+    if following != access_list_digest(access.document or None):
         raise Refused("access-list-conflict", f"version {access.version} is in force")
     wanted: list[Principal] = []
     words: list[str] = []
@@ -150,6 +150,8 @@ def draft(access: Access, rows: Sequence[Row], asked: Mapping[str, Sequence[str]
             wanted.append(msgspec.structs.replace(row.entry, rights=given))
         if given or row.listed:
             words.append(_words(row, before, given))
+    if not access.document:
+        return Draft(first_list(access.partition, access.owner_keys, wanted), words)
     return Draft(sequel(access.document, wanted), words)
 
 

@@ -67,7 +67,8 @@ PAGES = {
     "key-check": Rule(read=_NOBODY, change=_OPERATORS),
     "partitions": Rule(read=CUSTOMER),
     "partition": Rule(read=CUSTOMER),
-    # No code: what these change is nothing until a security key signs it, or the owner's command.
+    "partition-request": Rule(read=_ADMINS),
+    # No code: what these change is nothing until an owner or a security key signs it.
     "partition-access": Rule(read=_ADMINS, change=_ADMINS),
     "partition-access-sign": Rule(read=_NOBODY, change=_ADMINS),
     "partition-editors": Rule(read=_ADMINS, change=_ADMINS),

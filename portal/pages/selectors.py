@@ -14,6 +14,7 @@ from strongroom.protocol.commands import (
     ShowAccessReply,
     VersionStatus,
 )
+from strongroom.protocol.credentials import PublicCredential
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import Entry
 from tee import selectors as tee
@@ -39,6 +40,8 @@ class Access:
     principals: list[Principal]
     editors: list[Editor]
     signer: str
+    partition: str
+    owner_keys: list[PublicCredential]
 
     @property
     def editor(self) -> Editor | None:
@@ -159,13 +162,15 @@ def device_state() -> str:
 
 def access_of(partition: Partition) -> Access:
     """Raises `Refused`: `hsm-sealed`, `hsm-unreachable`."""
-    reply = secure_module().call(ShowAccess(partition=partition.partition_id or ""), ShowAccessReply)
+    identifier = partition.partition_id or ""
+    reply = secure_module().call(ShowAccess(partition=identifier), ShowAccessReply)
     owners = [owner.fingerprint for owner in reply.owners]
     if not reply.document:
-        return Access(reply.version, "", owners, [], [], "")
+        return Access(reply.version, "", owners, [], [], "", identifier, reply.owners)
     listed = read_list(reply.document)
     signer = signer_of(reply.document)
-    return Access(reply.version, reply.document, owners, listed.principals, editors_of(listed), signer)
+    found = (listed.principals, editors_of(listed), signer)
+    return Access(reply.version, reply.document, owners, *found, identifier, reply.owners)
 
 
 @dataclass(frozen=True)

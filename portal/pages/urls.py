@@ -39,6 +39,7 @@ urlpatterns = [
     path("keys/<str:reference>/public-key", key.key_public, name="key-public"),
     path("keys/<str:reference>/check", key.key_check, name="key-check"),
     path("partitions/", partitions.partitions, name="partitions"),
+    path("partitions/request/", partitions.request_partition, name="partition-request"),
     path("partitions/<str:reference>/", partitions.partition, name="partition"),
     path("partitions/<str:reference>/access/", access.access, name="partition-access"),
     path("partitions/<str:reference>/access/sign", access.sign, name="partition-access-sign"),

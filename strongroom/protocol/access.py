@@ -127,12 +127,17 @@ def editor_counters(document: str) -> dict[str, int]:
 
 
 def sequel(document: str, principals: list[Principal]) -> bytes:
-    """The canonical JSON of the list with these principals that would follow `document`: what an editor signs."""
+    """The canonical JSON of the list with these principals that would follow `document`: what is signed."""
     current = read_list(document)
     following = msgspec.structs.replace(
         current, version=current.version + 1, previous=access_list_digest(document), principals=principals
     )
     return canonical_json(following)
+
+
+def first_list(partition: str, owners: list[PublicCredential], principals: list[Principal]) -> bytes:
+    """The canonical JSON of a partition's first list: what an owner signs."""
+    return canonical_json(AccessList(partition=partition, version=1, previous="", owners=owners, principals=principals))
 
 
 def edit_challenge(payload: bytes) -> bytes:

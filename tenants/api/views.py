@@ -168,7 +168,7 @@ class Token(ApiView):
         return Response(status=204)
 
 
-class Partitions(ApiView):
+class Partitions(PageView):
     allowed = {"GET": READERS, "POST": ADMINS}
 
     @extend_schema(responses=PartitionOut(many=True))

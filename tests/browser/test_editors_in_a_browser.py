@@ -99,8 +99,10 @@ def barriers_on_every_screen(reader: Reader, axe: str) -> list[str]:
 
 def test_without_a_key_the_page_says_how_to_get_one_and_the_command(partition: Partition) -> None:
     partition.reader.open(f"{partition.path}/")
-    partition.page.get_by_role("link", name="Change it with a security key").press("Enter")
-    expect(partition.page.get_by_role("heading", name="No security key may change it here")).to_be_visible()
+    partition.page.get_by_role("link", name="Change it in the browser").press("Enter")
+    expect(
+        partition.page.get_by_role("heading", name="Neither the owner credential nor a security key is here")
+    ).to_be_visible()
     expect(partition.page.get_by_text("strongroom access allow")).to_be_visible()
     partition.page.get_by_role("link", name="register one").press("Enter")
     expect(partition.page.get_by_role("heading", name="What you give up")).to_be_visible()
@@ -211,4 +213,6 @@ def test_after_the_owner_took_the_key_off_it_changes_nothing(partition: Partitio
     (editor,) = partition.in_force().editors
     run(partition.home, "access", "editors", "remove", editor.key.fingerprint)
     partition.reader.open(f"{partition.path}/access/")
-    expect(partition.page.get_by_role("heading", name="No security key may change it here")).to_be_visible()
+    expect(
+        partition.page.get_by_role("heading", name="Neither the owner credential nor a security key is here")
+    ).to_be_visible()

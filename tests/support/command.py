@@ -15,14 +15,15 @@ def started(home: Path, *arguments: object) -> subprocess.Popen[str]:
         env={"STRONGROOM_HOME": str(home), "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         text=True,
     )
 
 
-def run(home: Path, *arguments: object, refused: str = "") -> Any:
-    """What a command prints as JSON. `refused`: the code that it must be refused with."""
-    out, errors = (process := started(home, *arguments, "--json")).communicate(timeout=120)
+def run(home: Path, *arguments: object, refused: str = "", said: str = "") -> Any:
+    """What a command prints as JSON. `refused`: the code that it must be refused with; `said`: what it is told, a
+    passphrase for instance."""
+    out, errors = (process := started(home, *arguments, "--json")).communicate(said, timeout=120)
     answer = json.loads(out) if out else {}
     assert answer.get("code", "") == refused if isinstance(answer, dict) else not refused, (out, errors)
     assert process.returncode == (1 if refused else 0), (out, errors)

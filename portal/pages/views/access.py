@@ -1,4 +1,4 @@
-"""Pages on which a security key, which the partition's owner lets, changes who is listed."""
+"""Pages on which an owner credential in the browser changes who is listed, or a security key that the owner lets."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +19,7 @@ from tenants.models import Partition, Tenant
 
 @customer_page
 def access(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str) -> HttpResponse:
-    """Who may do what, to be changed; and of a change that was put together, what it says and the key to sign it."""
+    """Who may do what, to be changed; and of a change that was put together, what it says, to be signed."""
     partition = _defined(tenant, reference)
     if request.method != "POST":
         return _form(request, reader, tenant, partition)
@@ -48,6 +48,7 @@ def access(request: HttpRequest, reader: Reader, tenant: Tenant, reference: str)
         sent=editing.sent_again(rows, request.POST),
         keys=editing.usable(found, origin_of(request)),
         challenge=b64u(edit_challenge(draft.payload)),
+        facts=_facts(tenant, partition, found, payload=draft.encoded),
     )
 
 
@@ -117,7 +118,14 @@ def _form(
         keys=editing.usable(found, origin_of(request)),
         following=access_list_digest(found.document or None),
         refused=refused,
+        facts=_facts(tenant, partition, found),
     )
+
+
+def _facts(tenant: Tenant, partition: Partition, found: selectors.Access, **more: str) -> str:
+    """What the page's script goes by; of the owners it has the device's own word before it signs."""
+    facts = {"tenant": tenant.slug, "partition": partition.partition_id, "owners": found.owners, **more}
+    return canonical_json(facts).decode()
 
 
 def _defined(tenant: Tenant, reference: str) -> Partition:

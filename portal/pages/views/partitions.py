@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from portal.pages import selectors
 from portal.pages.access import Reader, customer_page
 from portal.pages.rendering import page
+from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused
 from tenants import selectors as tenants
 from tenants.models import Tenant
@@ -13,6 +14,13 @@ from tenants.models import Tenant
 @customer_page
 def partitions(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
     return page(request, "customer/partitions.html", reader=reader, partitions=tenants.partitions(tenant=tenant))
+
+
+@customer_page
+def request_partition(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
+    """The page that asks for a partition. What it does, its script does, by the REST interface."""
+    facts = canonical_json({"tenant": tenant.slug}).decode()
+    return page(request, "customer/request_partition.html", reader=reader, tenant=tenant, facts=facts)
 
 
 @customer_page

@@ -260,7 +260,7 @@ def test_a_key_of_another_address_is_not_offered(page: Page, dora: Customer) -> 
     listed = dora.access_list(dora.client_entry(["sign"]))
     dora.put_access(msgspec.structs.replace(listed, editors=[Editor(key=elsewhere.credential, label="Alice's")]))
     shown = text(page.who.get(page.path))
-    assert "No security key may change it here" in shown
+    assert "Neither the owner credential nor a security key is here" in shown
     assert "Alice's at http://localhost:9999" in shown
 
 
@@ -293,5 +293,5 @@ def test_who_is_not_an_admin_has_no_such_page(acme: Organisation, dora: Customer
     auditor = as_role(acme.tenant, "auditor")
     path = f"/partitions/{dora.partition}/"
     assert auditor.get(f"{path}access/").status_code == 403
-    assert "Change it with a security key" not in text(auditor.get(path))
+    assert "Change it in the browser" not in text(auditor.get(path))
     assert key.credential.fingerprint in text(auditor.get(path))

@@ -57,8 +57,9 @@ export async function thirdPartiesIn(files) {
   return policy ?? validators;
 }
 
-// What is kept of the files: texts alone. `third`: policy and validators, as far as there are any.
-export async function readAnchors({ provider, roots, validation, owner, third = [] }) {
+// What is kept of the files: texts alone. `third`: policy and validators, as far as there are any. `own`: the owner
+// credential that this browser keeps, which is taken where there is no file of one.
+export async function readAnchors({ provider, roots, validation, owner, own = null, third = [] }) {
   if (!provider) throw configuration("Name the provider as the manufacturer does.");
   const pem = await contentOf(roots, "the manufacturer's roots (manufacturer-roots.pem)");
   parsePem(pem);
@@ -66,7 +67,7 @@ export async function readAnchors({ provider, roots, validation, owner, third = 
     provider,
     roots: pem,
     validation: await publicKey(validation, "the provider's validation key (provider-validation.json)"),
-    owner: await publicKey(owner, "your owner credential's public half (owner.json)"),
+    owner: own && !owner ? own.x : await publicKey(owner, "your owner credential's public half (owner.json)"),
     third: await thirdPartiesIn(third),
   };
 }

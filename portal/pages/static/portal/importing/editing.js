@@ -51,7 +51,7 @@ async function checkEdited(edited, key, granted) {
 }
 
 // What an editor must leave as the owner said it.
-const beyondReach = ({ partition, owners, editors }) => ({
+export const beyondReach = ({ partition, owners, editors }) => ({
   partition,
   owners: owners.map(({ x }) => x),
   editors: editors.map(({ key, label = "" }) => [key.id, key.public_key, key.rp_id, key.origin, label]),

@@ -61,7 +61,8 @@ export async function accessInForce(answer, partition, anchors) {
   return { version, document: answer.document, digest: await digest(answer.document), owners, principals };
 }
 
-async function checkAttestation(dossier, known, anchors, now) {
+// `dossier`: partition, attestation, and the nonce that it is to answer; `known`: the list that is to be in force.
+export async function checkAttestation(dossier, known, anchors, now) {
   const { says, signer } = await verifyStatement(dossier.attestation, ATTESTATION, anchors.roots, "device", now);
   // 1. It is this device's answer to this question.
   if (says.nonce !== dossier.attestation_nonce)

@@ -1,4 +1,5 @@
-// What this browser keeps for a tenant (IndexedDB): its own device key, which no script can read, the trust anchors, for
+// What this browser keeps for a tenant (IndexedDB): its own device key and an owner credential that was made here, of
+// which scripts can have signatures but not the bytes, the trust anchors, for
 // each partition the last access list that was verified, and of each import what its receipt must say. Never a key that
 // is imported, nor its terms.
 
@@ -50,6 +51,16 @@ export class Keeping {
 
   forgetImport(one) {
     return this.forget(`${SENT} ${one.import_id}`);
+  }
+
+  // The owner credential that was made here: signs access lists, and cannot be taken out.
+  async owner() {
+    const kept = await this.get("owner");
+    return kept ? { ...kept, ...(await credential({ x: kept.x })) } : null;
+  }
+
+  keepOwner({ x, privateKey }) {
+    return this.put("owner", { x, privateKey });
   }
 
   // This browser's device key: signs as the access list's principal, and cannot be taken out.

@@ -1,8 +1,8 @@
 // PKCS#8 under a passphrase (RFC 5958 §3), by PBES2 with PBKDF2 and AES-CBC (RFC 8018): what OpenSSL writes. WebCrypto
 // does the cryptography; schemes that it does not have are refused with the command that converts them.
 
-import { Der, TAG } from "./der.js";
-import { hex, utf8 } from "./encoding.js";
+import { Der, der, TAG } from "./der.js";
+import { fromHex, hex, utf8 } from "./encoding.js";
 import { BY_COMMAND, Refused } from "./refused.js";
 
 const [PBES2, PBKDF2] = ["06092a864886f70d01050d", "06092a864886f70d01050c"];
@@ -15,6 +15,26 @@ const HASHES = {
 // AES-192 not every browser has.
 const CIPHERS = { "060960864801650304012a": 256, "0609608648016503040102": 128 };
 const MOST_ITERATIONS = 10_000_000;
+// What is written here: PBKDF2 with HMAC-SHA256, so often (0x0927c0), and AES-256.
+const [ITERATIONS, ITERATIONS_IN_DER] = [600_000, "02030927c0"];
+const [HMAC_SHA256, AES_256] = ["06082a864886f70d0209", "060960864801650304012a"];
+const NOTHING = "0500";
+
+async function keyOf(passphrase, salt, iterations, hash, length, use) {
+  const base = await crypto.subtle.importKey("raw", utf8(passphrase), "PBKDF2", false, ["deriveKey"]);
+  return crypto.subtle.deriveKey({ name: "PBKDF2", salt, iterations, hash }, base, { name: "AES-CBC", length }, false, [use]);
+}
+
+// PKCS#8 in DER, under the passphrase.
+export async function lock(plain, passphrase) {
+  const [salt, iv] = [crypto.getRandomValues(new Uint8Array(16)), crypto.getRandomValues(new Uint8Array(16))];
+  const key = await keyOf(passphrase, salt, ITERATIONS, "SHA-256", 256, "encrypt");
+  const data = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv }, key, plain));
+  const sequence = (...parts) => der(TAG.sequence, ...parts.map((one) => (typeof one === "string" ? fromHex(one) : one)));
+  const octets = (bytes) => der(TAG.octets, bytes);
+  const derivation = sequence(PBKDF2, sequence(octets(salt), ITERATIONS_IN_DER, sequence(HMAC_SHA256, NOTHING)));
+  return sequence(sequence(PBES2, sequence(derivation, sequence(AES_256, octets(iv)))), octets(data));
+}
 
 const other = () =>
   new Refused(
@@ -46,13 +66,10 @@ function parametersOf(encrypted) {
 export async function unlock(encrypted, passphrase) {
   const { salt, iterations, hash, length, iv, data } = parametersOf(encrypted);
   if (!passphrase) throw new Refused("key-unparsable", "The key is under a passphrase. Fill it in: it stays in this browser.");
-  const { subtle } = crypto;
-  const base = await subtle.importKey("raw", utf8(passphrase), "PBKDF2", false, ["deriveKey"]);
-  const derivation = { name: "PBKDF2", salt, iterations, hash };
-  const key = await subtle.deriveKey(derivation, base, { name: "AES-CBC", length }, false, ["decrypt"]);
+  const key = await keyOf(passphrase, salt, iterations, hash, length, "decrypt");
   let plain;
   try {
-    plain = new Uint8Array(await subtle.decrypt({ name: "AES-CBC", iv }, key, data));
+    plain = new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, key, data));
     // One wrong passphrase of 256 leaves padding that looks right; what it opens is no PKCS#8.
     const info = new Der(plain).enter(TAG.sequence);
     info.take(TAG.integer);

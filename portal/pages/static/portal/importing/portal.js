@@ -14,6 +14,10 @@ export class Portal {
     return this.call("POST", path, JSON.stringify(body));
   }
 
+  put(path, body) {
+    return this.call("PUT", path, JSON.stringify(body));
+  }
+
   async call(method, path, body) {
     const headers = body === undefined ? {} : { "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
     let response;

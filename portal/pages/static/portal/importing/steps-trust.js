@@ -8,6 +8,9 @@ import { shared } from "./state.js";
 const tell = (what) => byId("trust").dispatchEvent(new Event(what));
 
 export async function showAnchors() {
+  const own = await shared.keeping.owner();
+  byId("owner").required = !own;
+  byId("owner-kept").hidden = !own;
   const kept = await shared.keeping.get("anchors");
   byId("anchors").hidden = Boolean(kept);
   byId("anchors-kept").hidden = !kept;
@@ -22,7 +25,7 @@ byId("anchors").addEventListener("submit", (event) => {
     const file = (id) => byId(id).files[0];
     const given = {
       provider: byId("provider").value.trim(), roots: file("roots"), validation: file("validation"), owner: file("owner"),
-      third: [...byId("third").files],
+      own: await shared.keeping.owner(), third: [...byId("third").files],
     };
     await shared.keeping.put("anchors", await readAnchors(given));
     await showAnchors();
