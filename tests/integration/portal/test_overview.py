@@ -60,6 +60,23 @@ def test_a_newcomer_is_led_and_only_one_step_is_now(peter: Visitor) -> None:
         assert step in text(peter.get(path))
 
 
+@pytest.mark.needs("npm")
+def test_a_newcomer_who_may_begins_in_the_browser_and_is_told_where_command_and_files_come_from(
+    newcomer: Organisation, peter: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = text(peter.get("/"))
+    begin, command = page.index('href="/partitions/request/"'), page.index("Or by the command, which is the way")
+    assert begin < command < page.index("strongroom configure")
+    for words in ("never from this portal", "fingerprints by telephone", "--provider PROVIDER", "provider-tls.pem"):
+        assert words in page
+    # An operator may ask for no partition, and without scripts nobody is led to any: then the command alone.
+    operator = text(as_role(newcomer.tenant, "operator").get("/"))
+    monkeypatch.setattr("portal.pages.views.overview.import_map", lambda: "")
+    for other in (operator, text(peter.get("/"))):
+        assert "/partitions/request/" not in other
+        assert "The command comes from Strongroom's source" in other
+
+
 def import_step(page: str) -> str:
     found = re.search(r'<li class="now"><b>Import or make a key</b>.*?</li>', page, re.DOTALL)
     assert found is not None, page
