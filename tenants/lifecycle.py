@@ -38,13 +38,13 @@ def check_new(*, slug: str) -> None:
 
 
 def in_the_way(tenant: Tenant) -> list[Partition]:
-    """The partitions for which a tenant cannot be closed: they hold keys, or are asked for.
+    """The partitions for which a tenant cannot be closed: they hold keys, or, after those, are asked for.
 
     What is in them is the customer's to destroy, or its officers' quorum's.
     """
     with tenant_scope(tenant):
         there = [Partition.Status.DEFINED, Partition.Status.REQUESTED]
-        return list(Partition.objects.filter(tenant=tenant, status__in=there))
+        return list(Partition.objects.filter(tenant=tenant, status__in=there).order_by("status", "requested"))
 
 
 def check_change(*, tenant: Tenant, status: Tenant.Status) -> None:
