@@ -53,7 +53,7 @@ def tiles(tenants: Tenants, devices: list[Health]) -> list[Tile]:
     return [
         _tile(len(tenants.active), "active tenant", "tenants"),
         _tile(len(tenants.suspended), "suspended tenant", "tenants"),
-        _tile(len(tenants.invited), "tenant", "tenants", "without people yet, invited"),
+        _tile(len(tenants.invited), "tenant", "tenants", "whose owner is invited"),
         _tile(quorum.partition_requests().count(), "partition request", "requests"),
         _tile(quorum.actions().filter(state=ActionState.OPEN).count(), "open action", "actions"),
         _tile(len(waiting.failures()), "failure", "work", "within a week"),

@@ -41,7 +41,7 @@ def attention(who: Visitor) -> list[tuple[str, str, str, str]]:
 def test_tenants_are_counted_as_they_stand(officer: Visitor, opened: str) -> None:
     def counted() -> list[int]:
         now = tiles(officer)
-        return [now[one][0] for one in ("active tenants", "suspended tenants", "tenants without people yet, invited")]
+        return [now[one][0] for one in ("active tenants", "suspended tenants", "tenants whose owner is invited")]
 
     active, suspended, invited = counted()
     officer.confirm(f"{opened}invite", page=opened, email="olga@customer.example")
