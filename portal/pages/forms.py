@@ -6,6 +6,8 @@ import django_otp
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
+from tenants.names import check_readable
+
 CODE = {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 24, "spellcheck": "false"}
 
 
@@ -58,7 +60,7 @@ class ConfirmationForm(forms.Form):
 
 
 class ClientForm(forms.Form):
-    name = forms.CharField(max_length=100)
+    name = forms.CharField(max_length=100, validators=[check_readable])
 
 
 class TokenForm(forms.Form):

@@ -7,12 +7,13 @@ from rest_framework import serializers
 from strongroom.protocol.access import client_principal
 from tenants.api.base import CredentialField
 from tenants.models import ApiClient, ClientDevice, Partition
+from tenants.names import check_readable
 
 NEXT_STEP = "Nothing may be done with this yet: an owner adds it to the access list with `{command}`."
 
 
 class NewDevice(serializers.Serializer):
-    name = serializers.CharField(max_length=100)
+    name = serializers.CharField(max_length=100, validators=[check_readable])
     credential = CredentialField()
 
 
@@ -26,7 +27,7 @@ class DeviceOut(serializers.Serializer):
 
 
 class NewClient(serializers.Serializer):
-    name = serializers.CharField(max_length=100)
+    name = serializers.CharField(max_length=100, validators=[check_readable])
 
 
 class ClientOut(serializers.Serializer):
@@ -65,7 +66,7 @@ class TokenOut(serializers.Serializer):
 
 
 class NewPartition(serializers.Serializer):
-    label = serializers.CharField(max_length=100)  # type: ignore[assignment]  # a field of that name
+    label = serializers.CharField(max_length=100, validators=[check_readable])  # type: ignore[assignment]  # a field of that name
     owner = CredentialField()
 
 

@@ -16,7 +16,7 @@ from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused
 from tenants import lifecycle, members
 from tenants.models import Role, Tenant
-from tenants.names import check_slug
+from tenants.names import check_readable, check_slug
 
 VERBS = {Tenant.Status.ACTIVE: "Resume", Tenant.Status.SUSPENDED: "Suspend", Tenant.Status.CLOSED: "Close"}
 MEANINGS = {
@@ -27,7 +27,7 @@ MEANINGS = {
 
 
 class TenantForm(forms.Form):
-    name = forms.CharField(max_length=200)
+    name = forms.CharField(max_length=200, validators=[check_readable])
     slug = forms.CharField(max_length=50, label="Short name", validators=[check_slug])
 
 

@@ -1,5 +1,6 @@
 """API clients and their tokens: GET, POST clients; DELETE clients/{id}; POST, DELETE …/tokens."""
 
+from tests.support.pages import text, visitor
 from tests.support.portal import Browser, Organisation, code_of
 
 
@@ -34,6 +35,13 @@ def test_an_active_name_is_taken(acme: Organisation, fresh_name: str) -> None:
     assert code_of(alice.post("clients", json={"name": fresh_name})) == "conflict"
     assert alice.delete(f"clients/{client['id']}").status_code == 204
     assert alice.post("clients", json={"name": fresh_name}).status_code == 201
+
+
+def test_a_name_reads_as_it_is_written(acme: Organisation, fresh_name: str) -> None:
+    turned = f"{fresh_name}\u202egnp"
+    assert code_of(acme.as_owner().post("clients", json={"name": turned})) == "malformed"
+    page = text(visitor(acme.owner).post("/clients/", name=turned))
+    assert "Name: Leave out line breaks and characters that are not seen" in page
 
 
 def test_a_removed_clients_tokens_are_refused(acme: Organisation, fresh_name: str) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.protocol.credentials import public_credential
@@ -22,6 +23,18 @@ def test_alice_asks_for_a_partition(acme: Organisation, fresh_name: str) -> None
     assert (asked["status"], asked["partition"], asked["owner"]) == ("requested", None, body["owner"])
     assert acme.as_client().get(f"partitions/{asked['request']}").json() == asked
     assert asked in acme.as_operator().get("partitions").json()
+
+
+@pytest.mark.parametrize("label", ["\u202enoitcudorp", "test\u200b", "two\nlines", "\x1b[31mred", "a\u2028b"])
+def test_a_label_that_officers_would_not_read_as_it_is_written_is_refused(acme: Organisation, label: str) -> None:
+    refused = acme.as_owner().post("partitions", json=new_request(label))
+    assert code_of(refused) == "malformed"
+    assert "Leave out line breaks" in refused.json()["detail"]
+
+
+def test_labels_are_of_any_script(acme: Organisation) -> None:
+    label = "Zürich, עברית, 支払い 🔐 <b>'prod'</b>"
+    assert acme.as_owner().post("partitions", json=new_request(label)).json()["label"] == label
 
 
 def test_a_defined_partition_is_found_by_its_id(acme: Organisation, acme_customer: Customer) -> None:
