@@ -13,6 +13,8 @@ from strongroom.protocol.errors import Refused
 from tenants.models import Membership, Tenant, User
 from tenants.quotas import Quota, quota_of_member
 
+SUSPENDED = "The token's organisation is suspended by the provider. Ask there why; the token serves again afterwards."
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -82,5 +84,5 @@ def _caller(user: User, token: AuthToken | None) -> Caller:
     if membership is None:
         return Caller(user, token, None, None)
     if membership.tenant.status != Tenant.Status.ACTIVE:
-        raise Refused("unauthenticated")
+        raise Refused("unauthenticated", SUSPENDED if membership.tenant.status == Tenant.Status.SUSPENDED else "")
     return Caller(user, token, membership.tenant, membership.role, quota_of_member(membership))

@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 from portal.dataplane.changes import Changes, NewKey
 from strongroom.protocol.access import client_principal
 from strongroom.protocol.errors import Refused
+from tenants.authentication import SUSPENDED
 from tenants.quotas import Quota, quota_of
 
 V = TypeVar("V")
@@ -23,13 +24,13 @@ UNKNOWN_SECONDS = 1.0
 """So long an unknown token or key is taken for unknown without asking again."""
 
 FIND_CLIENT = """
-    SELECT t.expiry, u.kind, u.username, m.tenant_id,
+    SELECT t.expiry, u.kind, u.username, m.tenant_id, n.status,
         n.requests_a_minute, n.items_a_minute, m.requests_a_minute, m.items_a_minute
     FROM knox_authtoken t
     JOIN tenants_user u ON u.id = t.user_id AND u.is_active
     LEFT JOIN tenants_membership m ON m.user_id = u.id
     LEFT JOIN tenants_tenant n ON n.id = m.tenant_id
-    WHERE t.digest = %s AND (n.id IS NULL OR n.status = 'active')
+    WHERE t.digest = %s AND (n.id IS NULL OR n.status IN ('active', 'suspended'))
 """
 FIND_KEY = """
     SELECT k.key_id, p.partition_id
@@ -48,6 +49,7 @@ class Client:
     principal: str
     tenant: int
     expiry: float
+    suspended: bool
     quota: Quota
 
 
@@ -132,6 +134,8 @@ class Directory:
             raise Refused("unauthenticated")
         if found.expiry <= time.time():
             raise Refused("token-expired")
+        if found.suspended:
+            raise Refused("unauthenticated", SUSPENDED)
         if not found.principal:
             raise Refused("forbidden", "only an API client's token may operate")
         return found
@@ -158,12 +162,13 @@ class Directory:
             row: tuple[Any, ...] | None = connection.execute(FIND_CLIENT, [digest]).fetchone()
         if row is None:
             return None
-        expiry, kind, username, tenant, *limits = row
+        expiry, kind, username, tenant, status, *limits = row
         is_client = kind == "service" and tenant is not None
         return Client(
             principal=client_principal(username) if is_client else "",
             tenant=tenant or 0,
             expiry=expiry.timestamp() if expiry else float("inf"),
+            suspended=status == "suspended",
             quota=quota_of(
                 tenant=tenant or 0, tenant_limits=tuple(limits[:2]), client=username, client_limits=tuple(limits[2:])
             ),

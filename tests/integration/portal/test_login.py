@@ -96,7 +96,9 @@ def test_a_tenant_that_is_suspended_is_let_in_no_more(erin: Any, acme: Organisat
     alice = acme.as_owner()
     Tenant.objects.filter(pk=acme.tenant.pk).update(status="suspended")
     try:
-        assert code_of(alice.get("whoami")) == "unauthenticated"
+        refused = alice.get("whoami")
+        assert code_of(refused) == "unauthenticated"
+        assert "organisation is suspended" in refused.json()["detail"]
         assert code_of(login(PASSWORD, fresh_code(erin))) == "login-refused"
     finally:
         Tenant.objects.filter(pk=acme.tenant.pk).update(status="active")

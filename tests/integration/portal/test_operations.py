@@ -240,6 +240,8 @@ def test_a_suspended_tenant_is_refused_within_a_second(acme: Organisation, key: 
     Tenant.objects.filter(pk=acme.tenant.pk).update(status="suspended")
     try:
         assert refused_within(1.0, client, path) == "unauthenticated"
+        # Its people do not look for what is wrong with the token.
+        assert "organisation is suspended" in client.post(path, json=payload()).json()["detail"]
     finally:
         Tenant.objects.filter(pk=acme.tenant.pk).update(status="active")
     deadline = time.monotonic() + 2
