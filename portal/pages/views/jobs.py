@@ -1,11 +1,14 @@
 """Asynchronous operations and bulk jobs, with how far they are."""
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from portal.jobs import selectors, services
-from portal.jobs.models import Operation
+from portal.jobs.models import Job, Operation
+from portal.jobs.retention import RESULTS_KEPT
 from portal.pages.access import Reader, customer_page
 from portal.pages.rendering import page
 from portal.pages.step_up import confirm
@@ -28,10 +31,18 @@ def jobs(request: HttpRequest, reader: Reader, tenant: Tenant) -> HttpResponse:
         request,
         "customer/job_list.html" if request.headers.get("HX-Request") else "customer/jobs.html",
         reader=reader,
-        jobs=[(one, progress, names.get(one.key_id, "")) for one, progress in found],
+        jobs=[(one, progress, names.get(one.key_id, ""), _kept_until(one)) for one, progress in found],
         operations=[(one, names.get(one.key_id, "")) for one in operations],
         under_way=under_way,
+        fetchable=next((one.job_id for one, _ in found if _kept_until(one)), ""),
     )
+
+
+def _kept_until(job: Job) -> datetime | None:
+    """Until when the results of a job can be fetched; None where there are none."""
+    if job.status != Job.Status.DONE or job.forgotten or job.finished is None:
+        return None
+    return job.finished + RESULTS_KEPT
 
 
 @customer_page

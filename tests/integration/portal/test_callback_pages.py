@@ -70,26 +70,31 @@ def test_a_test_message_is_followed_and_sent_again(alice: Visitor, acme: Organis
     assert '<td data-label="Attempts">0</td>' in text(alice.get(callback))
 
 
-def test_jobs_show_how_far_they_are_and_bob_who_operates_cancels_one(
-    bob: Visitor, dora: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
-) -> None:
+def new_job(acme: Organisation, customer: Customer, key_name: str) -> Any:
+    """A job of which nothing has come yet, with a key of that name."""
     from portal.jobs.services import create_job
     from tee.selectors import key, operations_key
     from tenants.models import User
 
-    import_p256(acme, acme_customer, fresh_name)
-    job = create_job(
+    import_p256(acme, customer, key_name)
+    return create_job(
         tenant=acme.tenant,
         user=User.objects.get(username=acme.client_id),
         chunks=4,
         items=100,
         callback="",
-        key=key(tenant=acme.tenant, reference=fresh_name),
+        key=key(tenant=acme.tenant, reference=key_name),
         operation="sign",
         mechanism="ECDSA-SHA256",
-        operations_key=operations_key(tenant=acme.tenant, partition_id=acme_customer.partition).key_id,
+        operations_key=operations_key(tenant=acme.tenant, partition_id=customer.partition).key_id,
         version=1,
     )
+
+
+def test_jobs_show_how_far_they_are_and_bob_who_operates_cancels_one(
+    bob: Visitor, dora: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    job = new_job(acme, acme_customer, fresh_name)
     page = text(dora.get("/jobs/"))
     assert job.job_id in page
     assert "0 of 4 chunks have come" in page
@@ -102,6 +107,32 @@ def test_jobs_show_how_far_they_are_and_bob_who_operates_cancels_one(
     assert "cancelled" in text(bob.get("/jobs/"))
     # It is over.
     assert bob.confirm(path, page="/jobs/").status_code == 409
+
+
+def test_a_job_that_is_done_says_how_its_results_are_fetched_and_until_when(
+    dora: Visitor, bob: Visitor, acme: Organisation, acme_customer: Customer, fresh_name: str
+) -> None:
+    from django.utils import timezone
+
+    from portal.jobs.models import Job
+    from tenants.scoping import tenant_scope
+
+    job = new_job(acme, acme_customer, fresh_name)
+    fetch = f"strongroom job fetch {job.job_id} --out FILE"
+    assert fetch not in text(dora.get("/jobs/"))
+    ended = timezone.now().replace(year=2031, month=3, day=1)
+
+    def becomes(**now: Any) -> str:
+        with tenant_scope(acme.tenant):
+            Job.objects.filter(pk=job.pk).update(status="done", finished=ended, **now)
+        return text(dora.get("/jobs/"))
+
+    page = becomes()
+    assert fetch in page
+    assert "2031-03-08" in page
+    page = becomes(forgotten=ended)
+    assert fetch not in page
+    assert "deleted" in page
 
 
 def test_what_is_acmes_does_not_exist_for_charlie(charlie: Visitor, callback: str, acme: Organisation) -> None:
