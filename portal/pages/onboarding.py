@@ -29,8 +29,12 @@ _TO_CONFIGURE = (
 )
 _YOUR_OWN = "Your own key, encrypted to the device before it leaves, with your terms beside it; "
 _OR_MADE = "or one that the device makes and nobody outside ever has. "
+_TO_SIGN_HERE = (
+    "To sign with it on these pages, let it sign and verify, and let each use need an API client's token alone: what "
+    "needs your device's signature is signed by the command. "
+)
 _HOW_TO_IMPORT: dict[Importing, str] = {
-    "here": _YOUR_OWN + _OR_MADE + f"The page needs files that are not this portal's. {_TRUST_FILES}",
+    "here": _YOUR_OWN + _OR_MADE + _TO_SIGN_HERE + f"The page needs files that are not this portal's. {_TRUST_FILES}",
     "by others": _YOUR_OWN
     + _OR_MADE
     + "By the command; an operator, an admin or an owner can also import in the browser:",
@@ -130,7 +134,7 @@ def steps(
             "Give your device its rights",
             "See that the partition's owner is you, and say who may do what. Only your owner credential can: nobody "
             "may do anything until it has."
-            + (f" The browser that made it asks for files first. {_TRUST_FILES}" if owning else ""),
+            + (f" Let this browser import, sign and verify. It asks for files first. {_TRUST_FILES}" if owning else ""),
             f"strongroom partition use {first or 'PARTITION'}\nstrongroom trust\n"
             f"strongroom access allow {device} --rights import,sign,verify",
             page=("partition-access" if owning else "partition") if first else "",
