@@ -53,7 +53,7 @@ def check_change(*, tenant: Tenant, status: Tenant.Status) -> None:
     there = in_the_way(tenant) if status == Status.CLOSED else []
     if there:
         named = ", ".join(one.label for one in there)
-        raise Refused("conflict", f"{tenant.name} has partitions, which are destroyed first: {named}")
+        raise Refused("conflict", f"{tenant.name} has partitions, which are destroyed or declined first: {named}")
 
 
 def change_status(*, tenant: Tenant, status: Tenant.Status, actor: str) -> None:

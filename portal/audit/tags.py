@@ -39,6 +39,7 @@ class EventTag(StrEnum):
     PROVIDER_TENANT_SUSPENDED = "provider:tenant:suspended"
     PROVIDER_TENANT_RESUMED = "provider:tenant:resumed"
     PROVIDER_TENANT_CLOSED = "provider:tenant:closed"
+    PROVIDER_PARTITION_DECLINED = "provider:partition:declined"
     PROVIDER_ENGINE_KEY_MADE = "provider:engine-key:made"
     OFFICER_ACTION_OPENED = "officer:action:opened"
     OFFICER_ACTION_WITHDRAWN = "officer:action:withdrawn"

@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[Tag, str]] = {
     },
     "Partitions and their access lists": {
         Tag.PERSON_PARTITION_REQUESTED: "asked for a partition",
+        Tag.PROVIDER_PARTITION_DECLINED: "declined a partition that was asked for",
         Tag.CUSTOMER_PARTITION_KEPT: "cancelled a destruction",
         Tag.DEVICE_PARTITION_DESTROYED: "a partition was destroyed",
         Tag.CUSTOMER_ACCESS_CHANGED: "changed an access list",

@@ -114,7 +114,7 @@ def steps(
             link="Begin in this browser",
         ),
         _Way(
-            bool(partitions),
+            any(one.status != Partition.Status.DECLINED for one in partitions),
             "Ask for a partition",
             "It will belong to your owner credential for ever: keep a copy of that safe.",
             "strongroom owner init\nstrongroom partition request --label main",

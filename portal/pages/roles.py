@@ -106,6 +106,7 @@ PAGES = {
     "officer-officers": Rule(read=PROVIDER),
     "officer-work": Rule(read=PROVIDER),
     "officer-requests": Rule(read=PROVIDER),
+    "officer-request-decline": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),
     "officer-actions": Rule(read=PROVIDER),
     "officer-action": Rule(read=PROVIDER),
     "officer-approve": Rule(read=_NOBODY, change=_PARTITION, fresh_code=True),

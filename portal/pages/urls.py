@@ -82,6 +82,7 @@ urlpatterns = [
     path("officer/work/", officer.work, name="officer-work"),
     path("officer/devices/", officer.devices, name="officer-devices"),
     path("officer/requests/", officer.requests, name="officer-requests"),
+    path("officer/requests/<str:partition_request>/decline", officer.request_decline, name="officer-request-decline"),
     path("officer/actions/", officer.actions, name="officer-actions"),
     path("officer/actions/<int:action_id>/", officer.action, name="officer-action"),
     path("officer/actions/<int:action_id>/approve", security_keys.approve, name="officer-approve"),

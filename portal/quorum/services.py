@@ -110,6 +110,35 @@ def _requested_partition(body: Body, partition_request: str) -> Partition | None
     return partition
 
 
+def check_declinable(*, partition_request: str) -> Partition:
+    """The customer's request that an officer may decline.
+
+    Raises `Refused`: `not-found`, and `conflict` while an action that would define it is open.
+    """
+    found = selectors.get_partition_request(partition_request)
+    action = selectors.open_action_of(found)
+    if action is not None:
+        raise Refused("conflict", f"action {action.pk} would define it: that is withdrawn first, or expires")
+    return found
+
+
+def decline_partition_request(*, partition_request: str, actor: str) -> None:
+    """Answer a customer's request with no. Nothing was done in the TEE: one officer is enough for that.
+
+    Raises what `check_declinable` does.
+    """
+    found = check_declinable(partition_request=partition_request)
+    asked = Partition.objects.using(ALIAS).filter(pk=found.pk, status=Partition.Status.REQUESTED)
+    if asked.update(status=Partition.Status.DECLINED):
+        emit(
+            tag="provider:partition:declined",
+            tenant=found.tenant,
+            actor=actor,
+            request=partition_request,
+            label=found.label,
+        )
+
+
 def add_approval(*, officer: OfficerProfile, action_id: int, approval: str, otp: str) -> AdminAction:
     """Keep an officer's signed answer, given with a fresh one-time code, and execute the action if that was enough.
 

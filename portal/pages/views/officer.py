@@ -7,7 +7,9 @@ on a page, with a security key.
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from portal.audit import selectors as audit
@@ -15,15 +17,18 @@ from portal.pages import device_health, officer_attention, provider, selectors, 
 from portal.pages.access import Reader, officer_page
 from portal.pages.chart import SPANS, chart
 from portal.pages.rendering import page
+from portal.pages.step_up import confirm
 from portal.pages.views.security_keys import approving
 from portal.quorum import selectors as quorum
-from portal.quorum import unsealing
+from portal.quorum import services, unsealing
 from portal.quorum.comparison import compared
 from portal.quorum.models import ActionState, Decision
 from strongroom.protocol.admin_actions import describe, read_action
 from strongroom.protocol.errors import Refused
 
 Answer = TypeVar("Answer")
+
+DECLINED = "Its customer sees that it is declined, and may ask for another. Tell them why."
 
 
 @officer_page
@@ -93,6 +98,15 @@ def work(request: HttpRequest, reader: Reader) -> HttpResponse:
 def requests(request: HttpRequest, reader: Reader) -> HttpResponse:
     rows = [(one, quorum.open_action_of(one)) for one in quorum.partition_requests()]
     return page(request, "officer/requests.html", reader=reader, requests=rows)
+
+
+@officer_page
+def request_decline(request: HttpRequest, reader: Reader, partition_request: str) -> HttpResponse:
+    found = services.check_declinable(partition_request=partition_request)
+    confirm(request, f"Decline the partition {found.label} of {found.tenant.slug}", DECLINED, ends=True)
+    services.decline_partition_request(partition_request=partition_request, actor=reader.user.username)
+    messages.success(request, f"{found.label} of {found.tenant.slug} is declined.")
+    return redirect("pages:officer-requests")
 
 
 @officer_page

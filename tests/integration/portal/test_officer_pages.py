@@ -104,7 +104,7 @@ def test_a_tenant_with_a_partition_is_not_closed_and_nobody_is_asked_for_a_code_
     for code in ({}, {"fresh_code": "000000"}):
         refused = officer.post(f"{page}status", page=page, status="closed", **code)
         assert refused.status_code == 409
-        assert re.search(r"destroyed first: [^<]*\bmain\b", refused.content.decode())
+        assert re.search(r"destroyed or declined first: [^<]*\bmain\b", refused.content.decode())
     # The page has no button for it, and says why and what comes before.
     shown = text(officer.get(page))
     assert 'value="suspended"' in shown
@@ -113,6 +113,37 @@ def test_a_tenant_with_a_partition_is_not_closed_and_nobody_is_asked_for_a_code_
     command = re.search(r"partition\.destroy --partition (\S+) --reason WHY", shown)
     assert command is not None
     assert Partition.objects.using("provider").get(partition_id=command[1]).tenant.slug == "acme"
+
+
+def test_what_a_customer_asked_for_is_declined_and_is_in_nobodys_way_any_more(
+    officer: Visitor, support: Visitor, alice: Visitor, acme: Organisation, asked: dict[str, Any]
+) -> None:
+    from tenants.lifecycle import in_the_way
+
+    label = asked["label"]
+    path, page = f"/officer/requests/{asked['request']}/decline", "/officer/requests/"
+    assert support.post(path, page=page).status_code == 403
+    assert path not in text(support.get(page))
+    assert path in text(officer.get(page))
+    assert f"Decline the partition {label} of acme?" in text(officer.ask(path, page=page))
+    assert label in [one.label for one in in_the_way(acme.tenant)]
+    assert officer.confirm(path, page=page).status_code == 302
+    assert path not in text(officer.get(page))
+    assert label not in [one.label for one in in_the_way(acme.tenant)]
+    # Its customer sees it, and who did it; an answer is given once.
+    assert "Ask there why, and ask for another." in text(alice.get(f"/partitions/{asked['request']}/"))
+    assert "provider:partition:declined" in text(alice.get("/log/portal/"))
+    assert officer.post(path, page=page).status_code == 404
+
+
+def test_what_an_open_action_would_define_is_not_declined(
+    officer: Visitor, asked: dict[str, Any], action: dict[str, Any]
+) -> None:
+    path, page = f"/officer/requests/{asked['request']}/decline", "/officer/requests/"
+    assert path not in text(officer.get(page))
+    refused = officer.post(path, page=page)
+    assert refused.status_code == 409
+    assert f"action {action['id']} would define it" in refused.content.decode()
 
 
 def test_support_sees_a_tenant_and_is_offered_nothing(support: Visitor, acme_customer: Customer) -> None:
