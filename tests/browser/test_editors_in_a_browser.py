@@ -188,7 +188,7 @@ def test_who_changed_it_meanwhile_is_not_overwritten(partition: Partition) -> No
     partition.press("Show what will change")
     version = elsewhere()
     partition.press("Sign with your security key")
-    expect(partition.page.get_by_role("alert")).to_contain_text("make your change in it again")
+    expect(partition.page.get_by_role("alert")).to_contain_text("look at it again")
     assert partition.in_force().version == version
     assert complaints(partition.reader, "status of 409") == []
     with partition.acme.connect("person") as connection:
