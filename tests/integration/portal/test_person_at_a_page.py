@@ -12,7 +12,7 @@ from strongroom.protocol import jws
 from strongroom.protocol.credentials import public_credential
 from strongroom.protocol.statements import Attestation, Receipt
 from tests.support.keys import import_p256
-from tests.support.pages import Visitor, give_login, visitor
+from tests.support.pages import Visitor, as_role, give_login, visitor
 from tests.support.portal import PASSWORD, Organisation
 from tests.support.sealed import Customer
 
@@ -96,3 +96,16 @@ def test_a_portal_that_knows_no_manufacturer_says_so(acme: Organisation) -> None
     answer = acme.as_owner().post("validation/manufacturer", json=question)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "command" in answer.json()["detail"]
+
+
+def test_who_may_ask_for_a_partition_does_so_at_a_page(acme: Organisation, fresh_name: str) -> None:
+    owner = public_credential(Ed25519PrivateKey.generate())
+    body = {"label": fresh_name, "owner": msgspec.to_builtins(owner)}
+    alice, bob = visitor(acme.owner), as_role(acme.tenant, "operator")
+    assert call(alice, "partitions", body, "0" * 64).json()["code"] == "forbidden"
+    assert call(bob, "partitions", body).json()["code"] == "forbidden"
+    assert bob.get("/partitions/request/").status_code == 403
+    answer = call(alice, "partitions", body)
+    assert answer.status_code == 201
+    assert (answer.json()["status"], answer.json()["owner_fingerprint"]) == ("requested", owner.fingerprint)
+    assert f'href="/partitions/{answer.json()["request"]}/"' in alice.get("/partitions/").content.decode()
