@@ -183,8 +183,7 @@ def test_who_changed_it_meanwhile_is_not_overwritten(partition: Partition) -> No
     elsewhere()
     partition.press("Show what will change")
     expect(partition.page.get_by_role("alert")).to_contain_text("Somebody else has changed the list")
-    # 2. Before it is signed. What came meanwhile stands.
-    partition.tick(name)
+    # 2. Before it is signed. What was asked for is ticked still, and what came meanwhile stands.
     partition.press("Show what will change")
     version = elsewhere()
     partition.press("Sign with your security key")
