@@ -115,7 +115,7 @@ CATALOGUE: dict[str, Problem] = {
     # Operations
     "signed-instruction-required": Problem(
         403,
-        "This key's terms ask for instructions that a client device signs. Leave --token-mode out: the command signs.",
+        "This key's terms ask for instructions that a client device signs: use the command, without --token-mode.",
     ),
     "instruction-mismatch": Problem(400, "The signed instruction does not fit the request or its payload."),
     "instruction-replayed": Problem(409, "This instruction was used before. Sign a new one with a fresh nonce."),

@@ -60,6 +60,19 @@ def test_what_an_api_client_did_stands_in_both_logs_by_its_name(alice: Reader, o
         expect(row).not_to_contain_text("cl_")
 
 
+def test_on_paper_there_are_no_forms_and_the_times_have_a_zone(alice: Reader) -> None:
+    alice.screen(1280, "light")
+    alice.open("/log/")
+    expect(alice.page.get_by_role("button", name="Filter")).to_be_visible()
+    alice.page.emulate_media(media="print")
+    try:
+        for name in ("Filter", "Log out", "Copy"):
+            expect(alice.page.get_by_role("button", name=name)).to_have_count(0)
+        expect(alice.page.get_by_text("Times are in your zone")).to_be_visible()
+    finally:
+        alice.page.emulate_media(media="screen")
+
+
 def test_a_wrong_code_is_refused_and_says_so(stranger: Reader) -> None:
     stranger.open("/login/")
     stranger.page.get_by_label("User name").fill("nobody")

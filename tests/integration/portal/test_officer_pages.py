@@ -93,6 +93,10 @@ def test_a_suspended_or_closed_tenants_page_says_by_whom_and_when(
         officer.confirm(f"{opened}status", page=opened, status=status)
         [event] = events_of_provider(tag=f"provider:tenant:{status}", tenant=opened.split("/")[-2])
         assert f"{status}</span> by partition3, {when(event.time)}" in lead.findall(text(support.get(opened)))[0]
+    # Nobody is told to do what can be done no more.
+    closed = text(officer.get(opened))
+    assert "invite its first owner" not in closed
+    assert "strongroom partition request" not in closed
 
 
 def test_a_tenant_with_a_partition_is_not_closed_and_nobody_is_asked_for_a_code_first(
