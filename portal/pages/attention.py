@@ -5,10 +5,12 @@ from datetime import timedelta
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from portal.audit import selectors as audit
 from portal.callbacks import selectors as callbacks
 from portal.jobs import selectors as jobs
+from portal.pages.templatetags.strongroom_pages import when
 from tee import selectors as tee
 from tenants import selectors as tenants
 from tenants.models import Partition, Tenant
@@ -42,7 +44,7 @@ def _partitions(partitions: list[Partition]) -> list[Notice]:
         Notice(
             one.label,
             "to be destroyed",
-            f"At {one.destroy_at:%Y-%m-%d %H:%M} UTC every key in it is gone for good. The owner can cancel that.",
+            format_html("At {} every key in it is gone for good. The owner can cancel that.", when(one.destroy_at)),
             reverse("pages:partition", args=[one.request]),
         )
         for one in partitions
@@ -96,9 +98,9 @@ def _tokens(tenant: Tenant) -> list[Notice]:
     ending = tenants.clients_running_out(tenant=tenant, by=timezone.now() + SOON)
     for client, expiry in ending[:SHOWN]:
         over = expiry <= timezone.now()
-        why = "Its last token has expired" if over else f"Its last token expires at {expiry:%Y-%m-%d %H:%M} UTC"
+        said = "Its last token has expired: make another." if over else "Its last token expires at {}: make another."
         where = reverse("pages:client", args=[client.client_id])
-        found.append(Notice(client.name, "expired" if over else "expires soon", f"{why}: make another.", where))
+        found.append(Notice(client.name, "expired" if over else "expires soon", format_html(said, when(expiry)), where))
     if len(ending) > SHOWN:
         found.append(Notice(f"{len(ending) - SHOWN} more API clients", "expires soon", "", reverse("pages:clients")))
     return found

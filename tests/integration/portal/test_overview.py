@@ -9,7 +9,7 @@ import pytest
 
 from strongroom.protocol.credentials import public_credential
 from tests.support.keys import import_p256
-from tests.support.pages import Visitor, as_role, text
+from tests.support.pages import Visitor, as_role, text, visitor
 from tests.support.portal import Organisation, make_customer, make_organisation
 from tests.support.sealed import Customer, SealedDevice
 
@@ -45,6 +45,20 @@ def suspended(acme: Organisation, key: dict[str, Any]) -> Iterator[None]:
 def attention(page: str) -> str:
     found = re.search(r"<h2>Needs attention</h2>.*?</section>", page, re.DOTALL)
     return found.group() if found else ""
+
+
+def test_when_a_token_ends_is_said_in_the_readers_zone_and_names_stay_text(fresh_name: str) -> None:
+    from portal.pages.templatetags.strongroom_pages import when
+    from tenants import services
+
+    owned = make_organisation(fresh_name, f"owner of {fresh_name}")
+    made = services.create_client(tenant=owned.tenant, name="<b>{}</b>", actor="test").client_id
+    token, _ = services.create_token(tenant=owned.tenant, client_id=made, days=3, actor="test")
+    notice = attention(visitor(owned.owner).get("/").content.decode())
+    assert token.expiry is not None
+    # As a time that the page's script has in the reader's own zone.
+    assert f"Its last token expires at {when(token.expiry)}: make another." in notice
+    assert "&lt;b&gt;{}&lt;/b&gt;</a>" in notice
 
 
 def test_a_newcomer_is_led_and_only_one_step_is_now(peter: Visitor) -> None:
