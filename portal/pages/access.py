@@ -1,7 +1,6 @@
 """Who comes in: whoever has logged in with a one-time code, and whom `portal.pages.roles` names for the page."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 
 import django_otp
@@ -13,32 +12,11 @@ from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.cache import never_cache
 
 from portal.pages.places import page_above
+from portal.pages.readers import Reader, reader_of, tenant_kept_out
 from portal.pages.rendering import problem
-from portal.pages.roles import PAGES, PROVIDER, SUPPORT, may
+from portal.pages.roles import PAGES, may
 from portal.pages.step_up import Unconfirmed, ask
-from portal.quorum.models import OfficerProfile
-from portal.quorum.selectors import is_support, officer_of
 from strongroom.protocol.errors import Refused
-from tenants.models import Tenant, User
-from tenants.selectors import membership_of
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Who reads a page, as what (`role`, one of `portal.pages.roles.ROLES`).
-
-    `tenant` is None for people of the provider; `officer` is None but for its officers.
-    """
-
-    user: User
-    tenant: Tenant | None
-    role: str
-    officer: OfficerProfile | None
-
-    @property
-    def is_of_provider(self) -> bool:
-        return self.role in PROVIDER
-
 
 Page = Callable[..., HttpResponseBase]
 
@@ -68,23 +46,6 @@ def officer_page(view: Page) -> Page:
 def any_page(view: Page) -> Page:
     """For everyone who is logged in with a one-time code: the view gets `reader`."""
     return _verified(view)
-
-
-def reader_of(user: User) -> Reader | None:
-    """The reader that a user is; None for one who is neither of an active tenant nor of the provider."""
-    membership = membership_of(user)
-    if membership is not None:
-        return None if tenant_kept_out(user) else Reader(user, membership.tenant, membership.role, None)
-    officer = officer_of(user)
-    if officer is not None:
-        return Reader(user, None, officer.officer_class, officer)
-    return Reader(user, None, SUPPORT, None) if is_support(user) else None
-
-
-def tenant_kept_out(user: User) -> Tenant | None:
-    """The user's tenant, where it is suspended or closed."""
-    membership = membership_of(user)
-    return membership.tenant if membership and membership.tenant.status != Tenant.Status.ACTIVE else None
 
 
 def _verified(view: Page) -> Page:

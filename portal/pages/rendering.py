@@ -1,20 +1,16 @@
 """How a page comes together: its template, the navigation of its reader, and what went wrong instead of it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from portal.pages.places import page_above
+from portal.pages.readers import Reader
 from portal.pages.roles import changes_of, may, reads_of
 from portal.quorum.selectors import awaiting
 from strongroom.protocol.errors import Refused
-
-if TYPE_CHECKING:
-    from portal.pages.access import Reader
 
 CUSTOMER = [
     ("Overview", "overview"),

@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from portal.pages import editing, selectors
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.webauthn import AssertionForm, RegistrationForm, origin_of, read
 from strongroom.protocol.access import access_list_digest, edit_challenge, edited_document

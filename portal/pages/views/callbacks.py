@@ -10,8 +10,9 @@ from django.views.decorators.debug import sensitive_variables
 from portal.callbacks import selectors, services
 from portal.callbacks.models import Delivery
 from portal.callbacks.sending import MAX_URL
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.attention import OF_LATE
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused

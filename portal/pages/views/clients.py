@@ -12,9 +12,10 @@ from knox.models import AuthToken
 
 from portal.audit import selectors as audit
 from portal.pages import selectors
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.attention import SOON
 from portal.pages.forms import ClientForm, LimitsForm, TokenForm
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.samples import key_to_show, samples_for, samples_of_token
 from portal.pages.step_up import confirm

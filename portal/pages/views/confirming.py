@@ -2,8 +2,9 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from portal.pages.access import Reader, any_page
+from portal.pages.access import any_page
 from portal.pages.forms import ConfirmationForm
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.step_up import QUESTION
 from strongroom.protocol.errors import Refused

@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from portal.audit import selectors as audit
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.browser_modules import import_map
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from strongroom.protocol import jws
 from strongroom.protocol.encoding import canonical_json

@@ -9,7 +9,8 @@ from django.shortcuts import redirect
 from portal.jobs import selectors, services
 from portal.jobs.models import Job, Operation
 from portal.jobs.retention import RESULTS_KEPT
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused

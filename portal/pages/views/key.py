@@ -12,7 +12,8 @@ from django.utils.http import content_disposition_header
 from portal.audit import selectors as audit
 from portal.audit.evidence import evidence_of
 from portal.pages import selectors
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.samples import samples_for, simple_operation
 from portal.pages.trying import MOST, trial, try_key

@@ -4,8 +4,9 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from portal.audit import selectors as audit
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.paging import pages_of
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.selectors import standings_of
 from strongroom.protocol.mechanisms import Usage

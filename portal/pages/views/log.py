@@ -7,11 +7,12 @@ from django.utils import timezone
 from portal.audit import selectors as audit
 from portal.audit.verification import Finding, verify_copy
 from portal.pages import selectors
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.event_words import CHOICES
 from portal.pages.export import MEDIA_TYPES, csv_lines, json_lines
 from portal.pages.log_filter import KeyLogForm
 from portal.pages.paging import without
+from portal.pages.readers import Reader
 from portal.pages.rendering import before, page
 from strongroom.protocol.errors import Refused
 from tenants import selectors as tenants

@@ -9,8 +9,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.invitation_mail import send_invitation
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.step_up import confirm
 from strongroom.protocol.errors import Refused

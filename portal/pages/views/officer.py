@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from portal.audit import selectors as audit
 from portal.pages import device_health, officer_attention, provider, selectors, waiting
-from portal.pages.access import Reader, officer_page
+from portal.pages.access import officer_page
 from portal.pages.chart import SPANS, chart
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.step_up import confirm
 from portal.pages.views.security_keys import approving

@@ -5,10 +5,11 @@ from django.http import HttpRequest, HttpResponse
 
 from portal.audit import selectors as audit
 from portal.pages import selectors
-from portal.pages.access import Reader, officer_page
+from portal.pages.access import officer_page
 from portal.pages.event_words import CHOICES
 from portal.pages.log_filter import ANY, LogForm
 from portal.pages.paging import without
+from portal.pages.readers import Reader
 from portal.pages.rendering import before, page
 from portal.quorum.selectors import tenants
 

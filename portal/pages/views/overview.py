@@ -6,11 +6,12 @@ from django.utils import timezone
 
 from portal.audit import selectors as audit
 from portal.pages import selectors
-from portal.pages.access import Reader, any_page
+from portal.pages.access import any_page
 from portal.pages.attention import notices
 from portal.pages.browser_modules import import_map
 from portal.pages.chart import SPANS, chart
 from portal.pages.onboarding import steps
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.samples import commands_for
 from strongroom.protocol.errors import Refused

@@ -3,7 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 
 from portal.pages import selectors
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from strongroom.protocol.encoding import canonical_json
 from strongroom.protocol.errors import Refused

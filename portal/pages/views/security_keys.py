@@ -7,8 +7,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal.pages.access import Reader, officer_page
+from portal.pages.access import officer_page
 from portal.pages.forms import CODE, CodeInput
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from portal.pages.webauthn import AssertionForm, RegistrationForm, origin_of, read
 from portal.quorum import security_keys as quorum

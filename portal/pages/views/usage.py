@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from portal.audit import selectors as audit
-from portal.pages.access import Reader, customer_page
+from portal.pages.access import customer_page
 from portal.pages.chart import SPANS, chart
+from portal.pages.readers import Reader
 from portal.pages.rendering import page
 from tee.selectors import key_names
 from tenants import selectors as tenants
