@@ -1,6 +1,7 @@
 """`log`: the partition's log, verified on this machine; `officer log`: the world's, likewise."""
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +15,20 @@ world = typer.Typer(no_args_is_help=True, help="The world's log, and the approva
 
 
 @app.command("verify")
-def log_verify(as_json: Json = False) -> None:
+def log_verify(
+    export: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="An export of it in JSON lines, to be looked up in it."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Verify the whole log against a fresh checkpoint of the device and the one that was kept before.
 
     The approvals of every officers' action in it are counted again, and who signed each access list is checked.
     """
-    _show_verified(_verified(), as_json=as_json)
+    verified = _verified()
+    exported = verified.check_export(export.read_bytes()) if export else None
+    _show_verified(verified, exported=exported, as_json=as_json)
 
 
 @world.command("verify")
@@ -40,7 +49,7 @@ def world_show(limit: int = 50, as_json: Json = False) -> None:
     _show_newest(_verified_world(), limit, as_json=as_json)
 
 
-def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
+def _show_verified(verified: log.VerifiedLog, *, exported: log.Exported | None = None, as_json: bool) -> None:
     lanes = [{"lane": lane, "entries": len(entries)} for lane, entries in sorted(verified.lanes.items())]
     events = [
         {"event": event, "result": result, "count": count}
@@ -76,6 +85,7 @@ def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
         "access_lists": lists,
         "entries": sum(len(one) for one in verified.lanes.values()),
         "extends": older.issued_at if older else None,
+        "exported": exported._asdict() if exported else None,
     }
     columns = ["time", "action", "requested_by", "approved_by"]
     show(
@@ -88,7 +98,17 @@ def _show_verified(verified: log.VerifiedLog, *, as_json: bool) -> None:
         pairs([("Continues the checkpoint of", moment(older.issued_at) if older else "none kept before")]),
         "Every entry fits, enough officers had approved each action, and the signature on each access list holds. "
         "The checkpoint is kept for the next time.",
+        *(_said_of(exported) if exported else []),
     )
+
+
+def _said_of(exported: log.Exported) -> list[str]:
+    said = [f"The export has {exported.entries:,} entries of it, each as the device wrote it."]
+    if exported.others:
+        said.append(
+            f"{exported.others:,} are of other partitions, of which this says nothing: strongroom partition use ID"
+        )
+    return said
 
 
 def _show_newest(verified: log.VerifiedLog, limit: int, *, as_json: bool) -> None:

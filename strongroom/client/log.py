@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +19,7 @@ from strongroom.client.http import segment
 from strongroom.client.lists import Listed, check_lists
 from strongroom.protocol.action_table import DefinePartition
 from strongroom.protocol.certificates import verify_statement
+from strongroom.protocol.encoding import read_json
 from strongroom.protocol.errors import Refused
 from strongroom.protocol.log import ADMIN_LANE, WORLD_LOG, Entry, check_extends, check_lane
 from strongroom.protocol.statements import Checkpoint
@@ -60,19 +62,43 @@ def of_partition(home: Home) -> Source:
     return Source(partition, f"partitions/{segment(partition)}", partition)
 
 
+class Exported(NamedTuple):
+    """What an export has: entries of this log, and of other partitions' logs, of which nothing is known here."""
+
+    entries: int
+    others: int
+
+
 @dataclass(frozen=True)
 class VerifiedLog:
     """A whole log up to a checkpoint. `extends` is the checkpoint that was kept before, if any.
 
     `decided`: the actions that officers carried out, their approvals counted again. `lists`: the partition's access
-    lists, the signature on each checked again.
+    lists, the signature on each checked again. `raw`: the entries' own bytes.
     """
 
     checkpoint: Checkpoint
     extends: Checkpoint | None
     lanes: dict[str, list[Entry]]
+    raw: dict[str, list[bytes]]
     decided: list[Decided]
     lists: list[Listed]
+
+    def check_export(self, exported: bytes) -> Exported:
+        """Look an export of the portal's up in this log: JSON lines, each an entry, of all or a part of it.
+
+        Raises `Refused("log-inconsistent")`, which names the line, where one is neither in it nor of another partition.
+        """
+        there = {one for lane in self.raw.values() for one in lane}
+        lines = exported.splitlines()
+        others = 0
+        for number, line in enumerate(lines, 1):
+            if line in there:
+                continue
+            if read_json(line, Entry, "log-inconsistent").partition == self.checkpoint.partition:
+                raise Refused("log-inconsistent", f"line {number} of the export is no entry of the log")
+            others += 1
+        return Exported(len(lines) - others, others)
 
     def newest(self, count: int) -> list[Entry]:
         """The last entries by time, over all lanes."""
@@ -123,7 +149,7 @@ def verify(
             lists = check_lists(found.lanes[ADMIN_LANE], source.partition, one.action.body.owner)
     # 7. Keep it.
     home.keep("checkpoints", source.kept, found.token)
-    return VerifiedLog(found.checkpoint, older, found.lanes, decided, lists)
+    return VerifiedLog(found.checkpoint, older, found.lanes, found.raw, decided, lists)
 
 
 def fetch(

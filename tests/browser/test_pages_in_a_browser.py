@@ -2,12 +2,14 @@
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.addresses import addresses
+from tests.support.command import run
 from tests.support.reader import SCREENS, Reader
 
 pytestmark = pytest.mark.browser
@@ -71,6 +73,33 @@ def test_on_paper_there_are_no_forms_and_the_times_have_a_zone(alice: Reader) ->
         expect(alice.page.get_by_text("Times are in your zone")).to_be_visible()
     finally:
         alice.page.emulate_media(media="screen")
+
+
+def test_an_export_is_looked_up_in_the_verified_log_line_by_line(alice: Reader, tmp_path: Path) -> None:
+    acme = alice.stack.tenant("acme")
+    acme.import_key("to-be-exported", os.urandom(32), usages=["encrypt"])
+    # The device's log is copied within a second or two.
+    imported = alice.page.get_by_role("link", name="to-be-exported")
+    for _ in range(60):
+        alice.open("/log/?event=key:import")
+        if imported.count():
+            break
+        alice.page.wait_for_timeout(500)
+    alice.page.get_by_role("link", name="Export it").click()
+    with alice.page.expect_download() as download:
+        alice.page.get_by_role("link", name="JSON lines").click()
+    export = tmp_path / "export.jsonl"
+    download.value.save_as(export)
+    lines = export.read_bytes().splitlines()
+    found = run(acme.home.path, "log", "verify", "--export", export)
+    assert found["exported"] == {"entries": len(lines), "others": 0}
+    assert 0 < len(lines) < found["entries"]
+    export.write_bytes(export.read_bytes().replace(b'"key:import"', b'"key:make"'))
+    refusal = run(acme.home.path, "log", "verify", "--export", export, refused="log-inconsistent")
+    assert "line 1 of the export" in refusal["detail"]
+    globex = alice.stack.tenant("globex")
+    export.write_bytes(lines[0])
+    assert run(globex.home.path, "log", "verify", "--export", export)["exported"] == {"entries": 0, "others": 1}
 
 
 def test_a_wrong_code_is_refused_and_says_so(stranger: Reader) -> None:
