@@ -36,6 +36,7 @@ OFFICER = [
     ("Log", "officer-log"),
 ]
 SENTENCES = {
+    "not-found": "There is no such thing here, or it is not yours. Look for it in the lists above.",
     "method-not-allowed": "Nothing was done: this address is not a page to open, or takes no form.",
     "malformed": "Nothing was done: what was sent cannot be read. Load the page that has the form again.",
 }

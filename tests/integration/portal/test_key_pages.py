@@ -175,7 +175,9 @@ def test_charlie_gets_nothing_of_a_key_of_acmes(
 ) -> None:
     path = f"/keys/{key['key_id']}/"
     for part in ("", "receipt", "evidence", "public-key"):
-        assert charlie.get(path + part).status_code == 404
+        nothing = charlie.get(path + part)
+        assert nothing.status_code == 404
+        assert "Look for it in the lists above." in nothing.content.decode()
     for part in ("", "check"):
         assert charlie.post(path + part, page="/keys/", client=globex.client_id, text="x").status_code == 404
     assert "looked-at" not in text(charlie.get(f"/keys/?text={key['key_id']}&partition={key['partition']}"))
