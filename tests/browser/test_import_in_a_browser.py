@@ -110,14 +110,14 @@ def test_a_provider_key_that_was_exchanged_is_refused(alice: Importing) -> None:
             ]
 
     alice.choose(pem(ec.generate_private_key(ec.SECP256R1())), "never-sent", "sign")
-    alice.hears_from("trust", exchange)
+    alice.reader.hears_from("trust", exchange)
     alice.encrypt()
     alice.nothing_left("signature does not hold", "signature-invalid")
 
 
 def test_an_attestation_that_was_altered_is_refused(alice: Importing) -> None:
     alice.choose(pem(ec.generate_private_key(ec.SECP256R1())), "never-sent", "sign")
-    alice.hears_from(
+    alice.reader.hears_from(
         "partitions/*/attestation", lambda one: one.update(attestation=altered(one["attestation"], boot_epoch=7))
     )
     alice.encrypt()
@@ -132,7 +132,7 @@ def test_an_attestation_to_another_question_is_refused(alice: Importing) -> None
         answer["attestation"] = old[0]
 
     alice.choose(pem(ec.generate_private_key(ec.SECP256R1())), "never-sent", "sign")
-    alice.hears_from("partitions/*/attestation", replay)
+    alice.reader.hears_from("partitions/*/attestation", replay)
     alice.ask()
     expect(alice.page.get_by_text("All agree.")).to_be_visible(timeout=PATIENCE)
     alice.encrypt()
@@ -142,7 +142,7 @@ def test_an_attestation_to_another_question_is_refused(alice: Importing) -> None
 @pytest.mark.parametrize("path", ["validation", "validation/manufacturer"])
 def test_a_validators_word_that_was_altered_is_refused(alice: Importing, path: str) -> None:
     alice.choose(pem(ec.generate_private_key(ec.SECP256R1())), "never-sent", "sign")
-    alice.hears_from(path, lambda one: one.update(statement=altered(one["statement"], expires_at=2**40)))
+    alice.reader.hears_from(path, lambda one: one.update(statement=altered(one["statement"], expires_at=2**40)))
     alice.encrypt()
     alice.nothing_left("does not vouch", "signature-invalid")
 
@@ -170,7 +170,7 @@ def test_a_receipt_for_something_else_is_refused(alice: Importing) -> None:
     alice.choose(pem(ec.generate_private_key(ec.SECP256R1())), "with-another-receipt", "sign")
     alice.encrypt()
     expect(alice.step("What will leave this browser")).to_be_visible(timeout=PATIENCE)
-    alice.hears_from("imports", lambda one: one.update(receipt=altered(one["receipt"], name="another")))
+    alice.reader.hears_from("imports", lambda one: one.update(receipt=altered(one["receipt"], name="another")))
     alice.send()
     expect(alice.refusal).to_contain_text("signature does not hold", timeout=PATIENCE)
     expect(alice.step("The device has it")).to_be_hidden()
@@ -179,7 +179,7 @@ def test_a_receipt_for_something_else_is_refused(alice: Importing) -> None:
     with alice.reader.stack.tenant("acme").connect() as connection:
         foreign = connection.portal.get("keys", list[dict[str, Any]])[0]["key_id"]
         token = connection.portal.get(f"keys/{foreign}/receipt", dict[str, Any])["receipt"]
-    alice.hears_from("imports", lambda one: one.update(receipt=token))
+    alice.reader.hears_from("imports", lambda one: one.update(receipt=token))
     alice.send()
     expect(alice.refusal).to_contain_text("not for what was sent", timeout=PATIENCE)
     # The same header again gets the same answer, and now nobody alters it.

@@ -100,7 +100,7 @@ def test_the_keys_page_compares_what_this_page_never_heard(importing: Importing)
         )
         other = connection.portal.get(f"keys/{foreign}/receipt", dict[str, str])["receipt"]
     # 1. A receipt for something else is called one.
-    importing.hears_from("keys/*/receipt*", lambda one: one.update(receipt=other))
+    importing.reader.hears_from("keys/*/receipt*", lambda one: one.update(receipt=other))
     importing.reader.open(f"/keys/{key_id}/")
     expect(page.locator("#compared-list")).to_contain_text("The receipt is not for what was sent")
     importing.look()
@@ -108,7 +108,7 @@ def test_the_keys_page_compares_what_this_page_never_heard(importing: Importing)
     importing.hears_the_truth()
     importing.reader.open(f"/keys/{key_id}/")
     expect(page.locator("#compared-list")).to_contain_text("It is for exactly what was sent.")
-    importing.hears_from("keys/*/receipt*", lambda one: one.update(receipt=other))
+    importing.reader.hears_from("keys/*/receipt*", lambda one: one.update(receipt=other))
     importing.reader.open(f"/keys/{key_id}/")
     expect(page.locator("#compared-list")).to_contain_text("Another receipt was checked here")
 

@@ -113,14 +113,14 @@ def test_another_type_is_looser_by_the_receipt_alone(importing: Importing, first
 def test_a_false_word_on_the_version_before_is_refused(importing: Importing, first: Receipt) -> None:
     renew(importing, first)
     importing.choose(fresh(), first.name, "sign")
-    importing.hears_from("keys/*/receipt", lambda one: one.update(receipt=altered(one["receipt"], version=8)))
+    importing.reader.hears_from("keys/*/receipt", lambda one: one.update(receipt=altered(one["receipt"], version=8)))
     importing.encrypt()
     importing.nothing_left("signature does not hold", "signature-invalid")
     importing.hears_the_truth()
     other = importing.reader.stack.tenant("acme").import_key(f"{first.name}-other", fresh(), usages=["sign"])
     with importing.reader.stack.tenant("acme").connect() as connection:
         token = connection.portal.get(f"keys/{other.key_id}/receipt", dict[str, str])["receipt"]
-    importing.hears_from("keys/*/receipt", lambda one: one.update(receipt=token))
+    importing.reader.hears_from("keys/*/receipt", lambda one: one.update(receipt=token))
     importing.encrypt()
     importing.nothing_left("receipt of another key", "receipt-mismatch")
 

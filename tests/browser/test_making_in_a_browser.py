@@ -179,7 +179,7 @@ def test_a_receipt_of_another_type_or_of_an_imported_key_is_refused(alice: Impor
             token = connection.portal.get(f"keys/{imported.key_id}/receipt", dict[str, str])["receipt"]
     alice.asks_to_make("EC-P256", name, "hash")
     alice.sealed()
-    alice.hears_from("imports", lambda one: one.update(receipt=token))
+    alice.reader.hears_from("imports", lambda one: one.update(receipt=token))
     alice.send()
     expect(alice.refusal).to_contain_text("not for what was sent", timeout=PATIENCE)
     expect(alice.refusal).to_contain_text("receipt-mismatch")
@@ -206,7 +206,7 @@ def test_a_key_whose_receipt_was_lost_is_settled_only_as_one_that_was_made(alice
     alice.open()
     waiting = alice.step("Sent from here earlier")
     # Another key's receipt settles nothing; the true one does.
-    alice.hears_from("imports/*", lambda one: one.update(receipt=theirs))
+    alice.reader.hears_from("imports/*", lambda one: one.update(receipt=theirs))
     waiting.get_by_role("button", name="Ask what became of it").click()
     expect(alice.refusal).to_contain_text("not for what was sent", timeout=PATIENCE)
     alice.hears_the_truth()

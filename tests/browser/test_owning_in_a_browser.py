@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,47 +17,19 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Route, expect
 
 from stack.customers import log_in
-from strongroom.client import access
 from strongroom.client.connection import connect
-from strongroom.client.home import Home
 from strongroom.protocol.access import AccessList, Principal
 from strongroom.protocol.credentials import PublicCredential, public_credential
-from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, read_json
 from tests.support.accessibility import Look
 from tests.support.command import run
 from tests.support.importing import PATIENCE, altered, pem, spellings
 from tests.support.newcomers import define
-from tests.support.owning import PASSPHRASE, Owning, folder_of
+from tests.support.owning import PASSPHRASE, Owned, Owning, folder_of
 from tests.support.reader import Reader
 from tests.support.security_keys import SoftwareKey
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("npm"), pytest.mark.timeout(600)]
-
-
-@dataclass
-class Owned:
-    """The partition that Alice asked for in her browser, and what the browser had her save."""
-
-    owning: Owning
-    reference: str
-    device: str
-    owner: PublicCredential
-    home: Home
-
-    @property
-    def partition(self) -> str:
-        return self.home.partition()
-
-    def in_force(self) -> access.InForce:
-        """As the command finds it, from the folder with the saved files."""
-        with connect(self.home, "person") as connection:
-            return access.in_force(connection, self.partition)
-
-    def another_client(self, name: str) -> str:
-        """An API client of Acme's that no list names."""
-        self.owning.reader.stack.tenant("acme").new_client(name, [])
-        return name
 
 
 @pytest.fixture(scope="module")
@@ -228,34 +199,6 @@ def asks(listed: Owned, name: str) -> None:
     listed.owning.change(listed.reference, listed.another_client(name), "sign")
 
 
-def serves(owning: Owning, change: Callable[[AccessList], AccessList]) -> None:
-    """Have the portal put another list before the browser than the one that was asked for."""
-
-    def alter(route: Route) -> None:
-        if route.request.method != "POST":
-            return route.continue_()
-        response = route.fetch()
-        body = response.text()
-        found = re.search(r"&quot;payload&quot;:&quot;([\w-]+)&quot;", body)
-        assert found is not None
-        instead = b64u(canonical_json(change(read_json(from_b64u(found.group(1)), AccessList))))
-        return route.fulfill(response=response, body=body.replace(found.group(1), instead))
-
-    owning.page.route("**/access/", alter)
-
-
-def hears(owning: Owning, path: str, change: Callable[[Any], None]) -> None:
-    """Have the portal's interface answer something else at a path."""
-
-    def alter(route: Route) -> None:
-        response = route.fetch()
-        answer = response.json()
-        change(answer)
-        route.fulfill(response=response, json=answer)
-
-    owning.page.route(f"**/api/v1/{path}", alter)
-
-
 def stranger() -> PublicCredential:
     return public_credential(Ed25519PrivateKey.generate())
 
@@ -288,7 +231,7 @@ LISTS: dict[str, tuple[Callable[[AccessList], AccessList], str]] = {
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_list_that_nobody_asked_for_is_not_signed(listed: Owned, kind: str) -> None:
     change, sentence = LISTS[kind]
-    serves(listed.owning, change)
+    listed.owning.serves(change)
     version = listed.in_force().version
     asks(listed, f"instead of {kind}")
     listed.owning.nothing_was_signed(sentence, "Nothing was signed.")
@@ -300,7 +243,7 @@ def test_whoever_is_added_on_the_way_stands_in_what_the_browser_says(listed: Own
     principal = Principal(
         principal=f"device:{hers.fingerprint}", rights=["sign", "decrypt"], credential=hers, label="Alice's laptop"
     )
-    serves(listed.owning, lambda one: replace(one, principals=[*one.principals, principal]))
+    listed.owning.serves(lambda one: replace(one, principals=[*one.principals, principal]))
     asks(listed, "with company")
     assert f"Alice's laptop (device:{hers.fingerprint}) is listed, and may sign, decrypt." in listed.owning.words
     assert len(listed.owning.words) == 2
@@ -311,13 +254,13 @@ def test_a_list_in_force_that_was_altered_is_refused(listed: Owned) -> None:
         answer["version"] += 1
         answer["document"] = altered(answer["document"], version=answer["version"])
 
-    hears(listed.owning, "partitions/*/access", later)
+    listed.owning.reader.hears_from("partitions/*/access", later)
     asks(listed, "after an altered list")
     listed.owning.nothing_was_signed("signature does not hold", "signature-invalid")
 
 
 def test_no_list_and_an_older_one_are_not_believed_once_there_was_one(listed: Owned) -> None:
-    hears(listed.owning, "partitions/*/access", lambda one: one.update(document="", version=0))
+    listed.owning.reader.hears_from("partitions/*/access", lambda one: one.update(document="", version=0))
     asks(listed, "after nothing")
     listed.owning.nothing_was_signed("was in force before", "access-list-conflict")
 
@@ -329,7 +272,7 @@ def test_an_attestation_that_was_altered_or_is_old_is_refused(listed: Owned) -> 
         old.append(answer["attestation"])
         answer["attestation"] = old[0]
 
-    hears(listed.owning, "partitions/*/attestation", replay)
+    listed.owning.reader.hears_from("partitions/*/attestation", replay)
     asks(listed, "with an old attestation")
     assert listed.owning.words
     listed.owning.sign()
@@ -376,7 +319,7 @@ def test_a_partition_of_another_owner_is_refused_whatever_the_portal_says(listed
     owning.change(other, name, "sign")
     owning.nothing_was_signed("owner that is not known here", "not-the-owner")
     # 3. Where it says that there is no list yet, the device says whose the partition is.
-    hears(owning, "partitions/*/access", lambda one: one.update(document="", version=0))
+    owning.reader.hears_from("partitions/*/access", lambda one: one.update(document="", version=0))
     owning.change(other, name, "sign")
     owning.nothing_was_signed("owner that is not you", "owner-mismatch")
 

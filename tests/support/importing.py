@@ -4,13 +4,13 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from playwright.sync_api import Locator, Request, Route, expect
+from playwright.sync_api import Locator, Request, expect
 
 from strongroom.client import access
 from strongroom.protocol.credentials import PublicCredential
@@ -174,17 +174,6 @@ class Importing:
         return Path(download.value.path()).read_bytes()
 
     # --- what is said on the way ---
-
-    def hears_from(self, path: str, change: Callable[[Any], None]) -> None:
-        """Have `change` alter what the portal answers at a path of the interface."""
-
-        def alter(route: Route) -> None:
-            response = route.fetch()
-            answer = response.json()
-            change(answer)
-            route.fulfill(response=response, json=answer)
-
-        self.page.route(f"**/api/v1/{path}", alter)
 
     def hears_the_truth(self) -> None:
         self.page.unroute_all(behavior="wait")

@@ -1,16 +1,19 @@
 """The pages on which a browser asks for a partition and signs as its owner, as somebody uses them in Chromium."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from playwright.sync_api import Locator, Request, expect
+from playwright.sync_api import Locator, Request, Route, expect
 
+from strongroom.client import access
+from strongroom.client.connection import connect
 from strongroom.client.home import Home, TrustFiles
+from strongroom.protocol.access import AccessList
 from strongroom.protocol.credentials import PublicCredential
-from strongroom.protocol.encoding import read_json
+from strongroom.protocol.encoding import b64u, canonical_json, from_b64u, read_json
 from tests.support.importing import PATIENCE
 from tests.support.reader import SCREENS, Reader
 
@@ -127,6 +130,23 @@ class Owning:
             expect(self.refusal).to_contain_text(words)
         assert [one for one in self.requests if one.method == "PUT"] == []
 
+    # --- a portal that lies ---
+
+    def serves(self, change: Callable[[AccessList], AccessList]) -> None:
+        """Have the portal put another list before the browser than the one that was asked for."""
+
+        def alter(route: Route) -> None:
+            if route.request.method != "POST":
+                return route.continue_()
+            response = route.fetch()
+            body = response.text()
+            found = re.search(r"&quot;payload&quot;:&quot;([\w-]+)&quot;", body)
+            assert found is not None
+            instead = b64u(canonical_json(change(read_json(from_b64u(found.group(1)), AccessList))))
+            return route.fulfill(response=response, body=body.replace(found.group(1), instead))
+
+        self.page.route("**/access/", alter)
+
     # --- what is seen, and what left ---
 
     def look(self) -> None:
@@ -141,6 +161,31 @@ class Owning:
         for one in self.requests:
             headers = "\n".join(f"{name}: {value}" for name, value in one.all_headers().items())
             yield f"{one.method} {one.url}\n{headers}\n\n".encode() + (one.post_data_buffer or b"")
+
+
+@dataclass
+class Owned:
+    """The partition that Alice asked for in her browser, and what the browser had her save."""
+
+    owning: Owning
+    reference: str
+    device: str
+    owner: PublicCredential
+    home: Home
+
+    @property
+    def partition(self) -> str:
+        return self.home.partition()
+
+    def in_force(self) -> access.InForce:
+        """As the command finds it, from the folder with the saved files."""
+        with connect(self.home, "person") as connection:
+            return access.in_force(connection, self.partition)
+
+    def another_client(self, name: str) -> str:
+        """An API client of Acme's that no list names."""
+        self.owning.reader.stack.tenant("acme").new_client(name, [])
+        return name
 
 
 def folder_of(owning: Owning, trusted: Home, slug: str, path: Path) -> Home:

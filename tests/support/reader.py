@@ -1,8 +1,10 @@
 """Someone at a headless Chromium on the running stack, which notes whatever the browser complains of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Page, Request, Route
 
 from tests.support.stack import Stack
 
@@ -46,6 +48,17 @@ class Reader:
         """Answer a page's question for a fresh one-time code."""
         self.page.get_by_label("A fresh one-time code").fill(self.stack.code(self.username))
         self.page.get_by_label("A fresh one-time code").press("Enter")
+
+    def hears_from(self, path: str, change: Callable[[Any], None]) -> None:
+        """Have `change` alter what the portal answers at a path of the interface."""
+
+        def alter(route: Route) -> None:
+            response = route.fetch()
+            answer = response.json()
+            change(answer)
+            route.fulfill(response=response, json=answer)
+
+        self.page.route(f"**/api/v1/{path}", alter)
 
     def log_in(self, username: str) -> None:
         self.username = username
